@@ -1,0 +1,58 @@
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './db/client.ts';
+import type { Log } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { operations } from './operations/index.ts';
+import type { Bus } from './progress/bus.ts';
+import { openMemoryBus } from './progress/memory-bus.ts';
+import { openRedisBus } from './progress/redis-bus.ts';
+import type { EngineDeps } from './tasks/engine.ts';
+import { openJobs } from './tasks/jobs.ts';
+
+/** What one process has open, whatever its role. */
+export interface App {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly db: Database;
+  readonly bus: Bus;
+  readonly engine: EngineDeps;
+  /** Closes everything, jobs in hand first, within the bound. May be called twice. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** Opens what the configuration names, against a migrated database. */
+export async function openApp(config: Config, databaseUrl: string, log: Log): Promise<App> {
+  const metrics = createMetrics();
+  const slots = config.BULKCAST_WORKER_SLOTS;
+  const client = openDatabase({
+    url: databaseUrl,
+    maxConnections: config.BULKCAST_DATABASE_CONNECTIONS,
+    applicationName: `bulkcast ${config.BULKCAST_ROLE}`,
+    log,
+  });
+  const bus = openBus(config, log, metrics);
+  const role = config.BULKCAST_ROLE === 'gateway' ? 'gateway' : 'worker';
+  const jobs = await openJobs({ databaseUrl, role, slots, log });
+  const engine: EngineDeps = {
+    db: client.db,
+    jobs,
+    operations,
+    publish: (snapshot) => bus.publish(snapshot),
+    limits: { maxItems: config.BULKCAST_MAX_ITEMS, maxCsvLineBytes: 1_048_576 },
+    log,
+    metrics,
+  };
+  let stopped: Promise<void> | undefined;
+  const stop = async (timeoutMs: number) => {
+    await jobs.stop(timeoutMs);
+    await bus.stop();
+    await client.stop();
+  };
+  return { config, log, metrics, db: client.db, bus, engine, stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
+}
+
+function openBus(config: Config, log: Log, metrics: Metrics): Bus {
+  const failed = () => metrics.publishFailures.inc();
+  return config.REDIS_URL === undefined ? openMemoryBus() : openRedisBus({ url: config.REDIS_URL, log, failed });
+}

@@ -1,0 +1,40 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Database } from '../db/client.ts';
+import { ClientError } from '../errors.ts';
+import type { Caller, Credentials } from './caller.ts';
+import { readToken } from './tokens.ts';
+
+export interface AuthDeps {
+  readonly db: Database;
+  readonly secret: string;
+}
+
+/** Who these credentials belong to; null when there are none. Throws UNAUTHENTICATED when they are not right. */
+export async function authenticate(deps: AuthDeps, credentials: Credentials): Promise<Caller | null> {
+  const { appId, appToken, authorization } = credentials;
+  if (appId !== undefined || appToken !== undefined) return authenticateKey(deps.db, appId ?? '', appToken ?? '');
+  if (authorization === undefined) return null;
+  const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  if (token === undefined) throw unauthenticated();
+  return readToken(deps.secret, token);
+}
+
+export function hashAppToken(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+export function unauthenticated(): ClientError {
+  return new ClientError('UNAUTHENTICATED', 'Send X-App-Id and X-App-Token, or Authorization: Bearer with a valid token');
+}
+
+async function authenticateKey(db: Database, appId: string, appToken: string): Promise<Caller> {
+  const key = await db
+    .selectFrom('api_keys')
+    .select(['project_id', 'token_hash'])
+    .where('app_id', '=', appId)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst();
+  const given = hashAppToken(appToken);
+  if (key === undefined || !timingSafeEqual(given, key.token_hash)) throw unauthenticated();
+  return { projectId: key.project_id, via: 'KEY', name: appId, expiresAt: null };
+}

@@ -1,0 +1,35 @@
+import { jwtVerify, SignJWT } from 'jose';
+import { unauthenticated } from './authenticate.ts';
+import type { Caller } from './caller.ts';
+
+const audience = 'bulkcast';
+const algorithm = 'HS256';
+
+/** A JWT that stands for a merchant of one project for `seconds`. */
+export async function issueToken(
+  secret: string,
+  subject: { projectId: string; username: string },
+  seconds: number,
+): Promise<string> {
+  return new SignJWT({ project: subject.projectId })
+    .setProtectedHeader({ alg: algorithm })
+    .setSubject(subject.username)
+    .setAudience(audience)
+    .setIssuedAt()
+    .setExpirationTime(`${seconds}s`)
+    .sign(Buffer.from(secret));
+}
+
+/** Whom a token stands for. Throws UNAUTHENTICATED when it is forged, expired or not ours. */
+export async function readToken(secret: string, token: string): Promise<Caller> {
+  const { payload } = await jwtVerify(token, Buffer.from(secret), {
+    audience,
+    algorithms: [algorithm],
+    requiredClaims: ['exp', 'sub'],
+  }).catch((cause: unknown) => {
+    throw Object.assign(unauthenticated(), { cause });
+  });
+  const { project, sub, exp } = payload;
+  if (typeof project !== 'string' || sub === undefined || exp === undefined) throw unauthenticated();
+  return { projectId: project, via: 'TOKEN', name: sub, expiresAt: new Date(exp * 1000) };
+}

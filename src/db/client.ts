@@ -1,0 +1,48 @@
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Log } from '../log.ts';
+import type { Tables } from './tables.ts';
+
+export type Database = Kysely<Tables>;
+/** A transaction that is open: what is written through it commits or vanishes as one. */
+export type Tx = Transaction<Tables>;
+
+export interface DatabaseClient {
+  readonly db: Database;
+  stop(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly maxConnections: number;
+  readonly applicationName: string;
+  readonly log: Log;
+}
+
+const acquireTimeoutMs = 10_000;
+const statementTimeoutMs = 120_000;
+
+/** A pool of connections. Whoever waits for one longer than 10 s, or for one statement longer than 120 s, gets an error. */
+export function openDatabase(options: DatabaseOptions): DatabaseClient {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.maxConnections,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: acquireTimeoutMs,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: statementTimeoutMs,
+    types: { getTypeParser },
+  });
+  pool.on('error', (error) => options.log.warn('database.connection_lost', { error }));
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  let stopped: Promise<void> | undefined;
+  return { db, stop: () => (stopped ??= db.destroy()) };
+}
+
+/** bigint columns hold minor units and counts that fit a number exactly; numeric stays a decimal string. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') => {
+  if (oid === pg.types.builtins.INT8) return Number;
+  return format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : pg.types.getTypeParser(oid, 'text');
+};

@@ -1,0 +1,143 @@
+import type { ColumnType, Generated, Insertable, JSONColumnType, Selectable } from 'kysely';
+import type { TaskModel, TaskState } from '../tasks/state.ts';
+
+/** The tables of schema/migrations, as Kysely sees them. Timestamps are Dates; numeric and bigint money are noted each. */
+export interface Tables {
+  projects: ProjectsTable;
+  api_keys: ApiKeysTable;
+  merchants: MerchantsTable;
+  gift_card_programs: GiftCardProgramsTable;
+  tasks: TasksTable;
+  chunks: ChunksTable;
+  failures: FailuresTable;
+  idempotency_keys: IdempotencyKeysTable;
+  gift_cards: GiftCardsTable;
+  vouchers: VouchersTable;
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+interface ProjectsTable {
+  id: Generated<string>;
+  name: string;
+  created_at: Generated<Date>;
+}
+
+interface ApiKeysTable {
+  app_id: string;
+  project_id: string;
+  token_hash: Buffer;
+  created_at: Generated<Date>;
+  revoked_at: Date | null;
+}
+
+interface MerchantsTable {
+  username: string;
+  project_id: string;
+  password_hash: string;
+  created_at: Generated<Date>;
+}
+
+interface GiftCardProgramsTable {
+  id: string;
+  project_id: string;
+  name: string;
+  currency: string;
+  created_at: Generated<Date>;
+}
+
+interface TasksTable {
+  id: string;
+  project_id: string;
+  model: TaskModel;
+  operation: string;
+  parameters: JSONColumnType<JsonObject>;
+  state: TaskState;
+  version: Generated<number>;
+  total: number;
+  processed: Generated<number>;
+  succeeded: Generated<number>;
+  failed: Generated<number>;
+  error: string | null;
+  request_id: string;
+  created_at: Date;
+  started_at: Date | null;
+  updated_at: Date;
+  completed_at: Date | null;
+}
+
+interface ChunksTable {
+  task_id: string;
+  number: number;
+  first_row: number;
+  size: number;
+  items: ColumnType<Json | null, string | null, string | null>;
+  applied_at: Date | null;
+}
+
+interface FailuresTable {
+  task_id: string;
+  row_number: number;
+  key: string | null;
+  code: string;
+  message: string;
+}
+
+interface IdempotencyKeysTable {
+  project_id: string;
+  operation: string;
+  key: string;
+  fingerprint: Buffer;
+  task_id: string;
+  created_at: Generated<Date>;
+}
+
+interface GiftCardsTable {
+  id: string;
+  project_id: string;
+  program_id: string;
+  card_number: string;
+  /** A decimal string of the program's currency, two places. */
+  initial_value: string;
+  balance: string;
+  currency: string;
+  is_physical: boolean;
+  design_template: string | null;
+  expires_at: Date;
+  customer_email: string | null;
+  customer_phone: string | null;
+  customer_name: string | null;
+  sender_name: string | null;
+  custom_message: string | null;
+  created_at: Generated<Date>;
+}
+
+interface VouchersTable {
+  id: string;
+  project_id: string;
+  code: string;
+  type: 'DISCOUNT_VOUCHER' | 'GIFT_VOUCHER' | 'LOYALTY_CARD';
+  discount: JSONColumnType<JsonObject> | null;
+  /** Minor units, as are all amounts of a voucher. */
+  gift_amount: number | null;
+  gift_effect: string | null;
+  redeemed_amount: Generated<number>;
+  category: string | null;
+  start_date: Date | null;
+  expiration_date: Date | null;
+  validity_timeframe: JSONColumnType<JsonObject> | null;
+  validity_day_of_week: number[] | null;
+  redemption_quantity: number | null;
+  redeemed_quantity: Generated<number>;
+  active: Generated<boolean>;
+  additional_info: string | null;
+  metadata: JSONColumnType<JsonObject>;
+  created_at: Generated<Date>;
+  updated_at: Date | null;
+}
+
+export type TaskRow = Selectable<TasksTable>;
+export type NewTaskRow = Insertable<TasksTable>;
+export type ChunkRow = Selectable<ChunksTable>;
+export type VoucherRow = Selectable<VouchersTable>;

@@ -1,0 +1,22 @@
+import type { AuthDeps } from './auth/authenticate.ts';
+import type { SignedLinks } from './auth/links.ts';
+import type { Config } from './config.ts';
+import type { Database } from './db/client.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Bus } from './progress/bus.ts';
+import type { Feeds } from './progress/feeds.ts';
+import type { EngineDeps } from './tasks/engine.ts';
+
+/** What every door of a gateway is given. */
+export interface GatewayDeps {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly db: Database;
+  readonly engine: EngineDeps;
+  readonly bus: Bus;
+  readonly feeds: Feeds;
+  readonly auth: AuthDeps;
+  readonly links: SignedLinks;
+}

@@ -1,0 +1,59 @@
+/** Every code a client can see, with the HTTP status that goes with it. The README lists exactly these. */
+export const clientErrors = {
+  BAD_USER_INPUT: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  REQUEST_TIMEOUT: 408,
+  IDEMPOTENCY_KEY_IN_USE: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  IDEMPOTENCY_KEY_REUSED: 422,
+  TOO_MANY_UPLOADS: 503,
+  UNAVAILABLE: 503,
+} as const;
+
+export type ClientErrorCode = keyof typeof clientErrors;
+
+/** One thing that is wrong with a request: where (a path into its input), a stable code, and what to do about it. */
+export interface InputIssue {
+  readonly path: readonly (string | number)[];
+  readonly code: string;
+  readonly message: string;
+  readonly input?: unknown;
+  readonly limits?: Readonly<Record<string, unknown>>;
+}
+
+/** What a client did wrong or must wait for. Each door shows it as it is, in its own shape; anything else thrown is masked. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+  readonly code: ClientErrorCode;
+  readonly issues: readonly InputIssue[];
+  /** Which kind of thing was not found, and its id: `voucher`, `async_action`, `campaign`, … */
+  readonly resource: { readonly type: string; readonly id: string } | undefined;
+
+  constructor(
+    code: ClientErrorCode,
+    message: string,
+    options: { issues?: readonly InputIssue[]; resource?: { type: string; id: string }; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.issues = options.issues ?? [];
+    this.resource = options.resource;
+  }
+
+  get status(): number {
+    return clientErrors[this.code];
+  }
+}
+
+/** The input does not fit: BAD_USER_INPUT with one issue. */
+export function badInput(path: InputIssue['path'], code: string, message: string, input?: unknown): ClientError {
+  return new ClientError('BAD_USER_INPUT', message, { issues: [{ path, code, message, input }] });
+}
+
+/** The thing does not exist, or belongs to somebody else: the two are never told apart. */
+export function notFound(type: string, id: string): ClientError {
+  return new ClientError('NOT_FOUND', `Cannot find ${type} with id ${id}`, { resource: { type, id } });
+}

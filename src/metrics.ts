@@ -1,0 +1,74 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What a Prometheus scrape shows of one process. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly itemsApplied: Counter<'operation' | 'outcome'>;
+  readonly chunkSeconds: Histogram<'operation'>;
+  readonly chunkErrors: Counter<'operation'>;
+  readonly unfinishedTasks: Gauge<'state' | 'operation'>;
+  readonly tasksEnded: Counter<'operation' | 'state'>;
+  readonly publishFailures: Counter;
+  readonly subscribers: Gauge<'kind'>;
+  readonly requestSeconds: Histogram<'door' | 'status'>;
+}
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    itemsApplied: new Counter({
+      name: 'bulkcast_items_applied_total',
+      help: 'Items of committed chunks',
+      labelNames: ['operation', 'outcome'],
+      registers,
+    }),
+    chunkSeconds: new Histogram({
+      name: 'bulkcast_chunk_seconds',
+      help: 'From taking a chunk to its commit',
+      labelNames: ['operation'],
+      buckets: secondsBuckets,
+      registers,
+    }),
+    chunkErrors: new Counter({
+      name: 'bulkcast_chunk_errors_total',
+      help: 'Chunks that were rolled back and will be tried again',
+      labelNames: ['operation'],
+      registers,
+    }),
+    unfinishedTasks: new Gauge({
+      name: 'bulkcast_unfinished_tasks',
+      help: 'Tasks in the database that have not ended',
+      labelNames: ['state', 'operation'],
+      registers,
+    }),
+    tasksEnded: new Counter({
+      name: 'bulkcast_tasks_ended_total',
+      help: 'Tasks that this process brought to their end',
+      labelNames: ['operation', 'state'],
+      registers,
+    }),
+    publishFailures: new Counter({
+      name: 'bulkcast_publish_failures_total',
+      help: 'Snapshots that the bus did not take; subscribers got them later from the database',
+      registers,
+    }),
+    subscribers: new Gauge({
+      name: 'bulkcast_subscribers',
+      help: 'Open subscriptions of this gateway',
+      labelNames: ['kind'],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: 'bulkcast_request_seconds',
+      help: 'Requests answered, by door (graphql, poll, rest)',
+      labelNames: ['door', 'status'],
+      buckets: secondsBuckets,
+      registers,
+    }),
+  };
+}

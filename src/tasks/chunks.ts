@@ -1,0 +1,74 @@
+import { sql } from 'kysely';
+import type { Tx } from '../db/client.ts';
+import { ClientError } from '../errors.ts';
+import type { Chunk, Plan } from './operation.ts';
+
+export interface Staged {
+  readonly total: number;
+  readonly chunkCount: number;
+}
+
+interface StageOptions {
+  readonly chunkSize: number;
+  readonly maxItems: number;
+}
+
+/** Writes the items of a plan as chunks, while they come: no more than one chunk is ever in memory.
+ *  Throws BAD_USER_INPUT when there are more than `maxItems`. */
+export async function stageChunks(tx: Tx, taskId: string, items: Plan['items'], options: StageOptions): Promise<Staged> {
+  if ('count' in items) return stageCount(tx, taskId, items.count, options);
+  let total = 0;
+  let chunkCount = 0;
+  let pending: unknown[] = [];
+  const flush = async () => {
+    await insertChunk(tx, taskId, chunkCount, total - pending.length + 1, pending);
+    chunkCount += 1;
+    pending = [];
+  };
+  for await (const item of items) {
+    total += 1;
+    if (total > options.maxItems) throw tooManyItems(options.maxItems);
+    pending.push(item);
+    if (pending.length === options.chunkSize) await flush();
+  }
+  if (pending.length > 0) await flush();
+  return { total, chunkCount };
+}
+
+/** Takes the chunk for this transaction: nobody else can apply it until the transaction ends, nor after it commits.
+ *  Nothing when it is applied already. */
+export async function takeChunk(tx: Tx, taskId: string, number: number): Promise<Chunk<unknown> | undefined> {
+  const row = await tx
+    .updateTable('chunks')
+    .set({ applied_at: sql<Date>`clock_timestamp()` })
+    .where('task_id', '=', taskId)
+    .where('number', '=', number)
+    .where('applied_at', 'is', null)
+    .returning(['first_row', 'size', 'items'])
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  return { number, firstRow: row.first_row, size: row.size, items: Array.isArray(row.items) ? row.items : [] };
+}
+
+async function stageCount(tx: Tx, taskId: string, total: number, options: StageOptions): Promise<Staged> {
+  if (total > options.maxItems) throw tooManyItems(options.maxItems);
+  const { chunkSize } = options;
+  const chunkCount = Math.ceil(total / chunkSize);
+  await sql`
+    insert into chunks (task_id, number, first_row, size)
+    select ${taskId}, number, number * ${chunkSize}::integer + 1, least(${chunkSize}, ${total} - number * ${chunkSize}::integer)
+    from generate_series(0, ${chunkCount}::integer - 1) as number`.execute(tx);
+  return { total, chunkCount };
+}
+
+async function insertChunk(tx: Tx, taskId: string, number: number, firstRow: number, items: readonly unknown[]) {
+  await tx
+    .insertInto('chunks')
+    .values({ task_id: taskId, number, first_row: firstRow, size: items.length, items: JSON.stringify(items) })
+    .execute();
+}
+
+function tooManyItems(maxItems: number): ClientError {
+  const message = `A task takes at most ${maxItems} items; split the request`;
+  return new ClientError('BAD_USER_INPUT', message, { issues: [{ path: [], code: 'TOO_MANY_ITEMS', message }] });
+}

@@ -1,0 +1,116 @@
+import { createHash, type Hash } from 'node:crypto';
+import { Transform } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { sql } from 'kysely';
+import type { Tx } from '../db/client.ts';
+import { ClientError } from '../errors.ts';
+import type { Upload } from './operation.ts';
+
+/** Follows the IETF draft on the Idempotency-Key header: a key is the project's, for one operation. */
+export interface IdempotencyScope {
+  readonly projectId: string;
+  readonly operation: string;
+  readonly key: string;
+}
+
+/** Reserves the key until the transaction ends and returns what it was used for before, if anything.
+ *  Throws IDEMPOTENCY_KEY_IN_USE while the first request with it is still running. */
+export async function reserveKey(
+  tx: Tx,
+  scope: IdempotencyScope,
+): Promise<{ taskId: string; fingerprint: Buffer } | undefined> {
+  const name = JSON.stringify([scope.projectId, scope.operation, scope.key]);
+  const { rows } = await sql<{ locked: boolean }>`
+    select pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) as locked`.execute(tx);
+  if (!rows[0]?.locked) {
+    throw new ClientError('IDEMPOTENCY_KEY_IN_USE', 'The first request with this Idempotency-Key is still running');
+  }
+  const row = await tx
+    .selectFrom('idempotency_keys')
+    .select(['task_id', 'fingerprint'])
+    .where('project_id', '=', scope.projectId)
+    .where('operation', '=', scope.operation)
+    .where('key', '=', scope.key)
+    .executeTakeFirst();
+  return row && { taskId: row.task_id, fingerprint: row.fingerprint };
+}
+
+export async function insertKey(tx: Tx, scope: IdempotencyScope, fingerprint: Buffer, taskId: string): Promise<void> {
+  await tx
+    .insertInto('idempotency_keys')
+    .values({
+      project_id: scope.projectId,
+      operation: scope.operation,
+      key: scope.key,
+      fingerprint,
+      task_id: taskId,
+    })
+    .execute();
+}
+
+/** Throws IDEMPOTENCY_KEY_REUSED unless both requests said the same. */
+export function checkSameRequest(before: Buffer, now: Buffer): void {
+  if (!before.equals(now)) {
+    throw new ClientError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used with another request');
+  }
+}
+
+/** An input that is hashed while it is read. */
+export interface FingerprintedInput<Input> {
+  readonly input: Input;
+  /** SHA-256 of the whole input, files included; reads to the end what nobody has read. */
+  fingerprint(): Promise<Buffer>;
+}
+
+/** Hashes an input: properties in sorted order, an upload by its bytes. */
+export function fingerprintInput<Input>(input: Input): FingerprintedInput<Input> {
+  const hash = createHash('sha256');
+  const streams: Transform[] = [];
+  const copy = hashValue(input, hash, streams);
+  const fingerprint = async () => {
+    for (const stream of streams) {
+      if (!stream.readableEnded) await finished(stream.resume());
+    }
+    return hash.digest();
+  };
+  return { input: copy as Input, fingerprint };
+}
+
+function hashValue(value: unknown, hash: Hash, streams: Transform[]): unknown {
+  if (isUpload(value)) {
+    const hashing = new Transform({
+      transform(bytes, _encoding, done) {
+        hash.update(bytes);
+        done(null, bytes);
+      },
+    });
+    value.stream.on('error', (error) => hashing.destroy(error));
+    value.stream.pipe(hashing);
+    streams.push(hashing);
+    return { ...value, stream: hashing };
+  }
+  if (typeof value !== 'object' || value === null || value instanceof Date) {
+    hash.update(JSON.stringify(value) ?? 'undefined').update(',');
+    return value;
+  }
+  if (Array.isArray(value)) {
+    hash.update('[');
+    const copy = value.map((item) => hashValue(item, hash, streams));
+    hash.update(']');
+    return copy;
+  }
+  hash.update('{');
+  const keys = Object.keys(value).sort();
+  const copy = Object.fromEntries(
+    keys.map((key) => {
+      hash.update(JSON.stringify(key)).update(':');
+      return [key, hashValue(Reflect.get(value, key), hash, streams)];
+    }),
+  );
+  hash.update('}');
+  return copy;
+}
+
+function isUpload(value: unknown): value is Upload {
+  return typeof value === 'object' && value !== null && 'stream' in value && 'filename' in value;
+}

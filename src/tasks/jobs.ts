@@ -1,0 +1,106 @@
+import { fromKysely, PgBoss } from 'pg-boss';
+import type { Tx } from '../db/client.ts';
+import type { Log } from '../log.ts';
+
+/** What a worker is asked to do: apply one chunk of one task. */
+export interface ChunkJob {
+  readonly taskId: string;
+  readonly chunk: number;
+}
+
+/** The job queue, in the same database as the tasks: pg-boss keeps, leases, retries and dead-letters the jobs. */
+export interface Jobs {
+  /** One job a chunk, committed or lost with the transaction. */
+  enqueue(tx: Tx, taskId: string, chunkCount: number): Promise<void>;
+  /** Calls `run` for jobs, at most `slots` at a time, until stop; a throw is retried, then handed to `giveUp`. */
+  work(slots: number, run: (job: ChunkJob) => Promise<void>, giveUp: (job: ChunkJob) => Promise<void>): Promise<void>;
+  /** Takes no new job, waits for those in hand up to the bound, closes the connections. May be called twice. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+export interface JobsOptions {
+  readonly databaseUrl: string;
+  /** Workers also find and give back the jobs of dead workers; a gateway only enqueues. */
+  readonly role: 'worker' | 'gateway';
+  readonly slots: number;
+  readonly log: Log;
+}
+
+const chunkQueue = 'chunks';
+const deadQueue = 'chunks.dead';
+
+/** A worker that has not been heard of for 10 s is dead (the least pg-boss allows). */
+const heartbeatSeconds = 10;
+const superviseIntervalSeconds = 2;
+
+export async function openJobs(options: JobsOptions): Promise<Jobs> {
+  const works = options.role === 'worker';
+  const boss = new PgBoss({
+    connectionString: options.databaseUrl,
+    application_name: `bulkcast jobs ${options.role}`,
+    max: works ? options.slots + 2 : 2,
+    supervise: works,
+    schedule: false,
+    superviseIntervalSeconds,
+    monitorIntervalSeconds: superviseIntervalSeconds,
+    useListenNotify: works,
+    connectionTimeoutMillis: 10_000,
+  });
+  boss.on('error', (error) => options.log.warn('jobs.error', { error }));
+  boss.on('warning', (warning) => options.log.debug('jobs.warning', { warning }));
+  await boss.start();
+  await createQueues(boss);
+  let stopped: Promise<void> | undefined;
+  return {
+    enqueue: (tx, taskId, chunkCount) => enqueue(boss, tx, taskId, chunkCount),
+    work: (slots, run, giveUp) => work(boss, slots, run, giveUp),
+    stop: (timeoutMs) => (stopped ??= boss.stop({ graceful: true, timeout: Math.max(timeoutMs, 1000) })),
+  };
+}
+
+async function createQueues(boss: PgBoss): Promise<void> {
+  await boss.createQueue(deadQueue, { retryLimit: 1_000_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 });
+  await boss.createQueue(chunkQueue, {
+    notify: true,
+    heartbeatSeconds,
+    expireInSeconds: 600,
+    retryLimit: 20,
+    retryDelay: 1,
+    retryBackoff: true,
+    retryDelayMax: 30,
+    deadLetter: deadQueue,
+    deleteAfterSeconds: 600,
+    retentionSeconds: 30 * 24 * 3600,
+  });
+}
+
+async function enqueue(boss: PgBoss, tx: Tx, taskId: string, chunkCount: number): Promise<void> {
+  const jobs = Array.from({ length: chunkCount }, (_, chunk) => ({ data: { taskId, chunk } satisfies ChunkJob }));
+  await boss.insert(chunkQueue, jobs, { db: fromKysely(tx) });
+}
+
+async function work(
+  boss: PgBoss,
+  slots: number,
+  run: (job: ChunkJob) => Promise<void>,
+  giveUp: (job: ChunkJob) => Promise<void>,
+): Promise<void> {
+  for (let slot = 0; slot < slots; slot += 1) await workOneSlot(boss, run);
+  await boss.work<ChunkJob>(deadQueue, { pollingIntervalSeconds: 2 }, async (jobs) => {
+    for (const job of jobs) await giveUp(job.data);
+  });
+}
+
+/** pg-boss sleeps a polling interval after each job unless it is told that there is more, so each slot is a worker of its
+ *  own that tells itself. */
+async function workOneSlot(boss: PgBoss, run: (job: ChunkJob) => Promise<void>): Promise<void> {
+  let workerId: string | undefined;
+  const options = { pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 2 };
+  workerId = await boss.work<ChunkJob>(chunkQueue, options, async (jobs) => {
+    try {
+      for (const job of jobs) await run(job.data);
+    } finally {
+      if (workerId !== undefined) boss.notifyWorker(workerId);
+    }
+  });
+}

@@ -1,0 +1,116 @@
+import type { Readable } from 'node:stream';
+import type { z } from 'zod';
+import type { Tx } from '../db/client.ts';
+import type { JsonObject } from '../db/tables.ts';
+import type { TaskModel } from './state.ts';
+
+/**
+ * A kind of bulk work. One file of operations/ defines one; the mutation, the REST start, the worker's dispatch, the async
+ * action type and the result shape follow from it.
+ */
+export interface Operation<Input = unknown, Item = unknown> {
+  /** Stored in tasks and jobs: never changed once released, never derived from code. */
+  readonly name: string;
+  readonly model: TaskModel;
+  /** The type of the async action, such as `VOUCHERS.IMPORT`; null for an issuance. */
+  readonly actionType: string | null;
+  /** How the task tells its outcome; null for an issuance. */
+  readonly result: ResultShape | null;
+  /** Items applied and committed at once. */
+  readonly chunkSize: number;
+  readonly mutation: { readonly name: string; readonly description: string };
+  /** The one definition of the input, for both doors. Property names as on the REST wire; GraphQL has them in camel case. */
+  readonly input: z.ZodType<Input>;
+  /** Null where the wire contract has no start of its own, or where the start is special and lives in rest/. */
+  readonly rest: RestStart | null;
+  /**
+   * Checks a valid input against the project's data and says what is to be done. Runs in the transaction that will hold the
+   * task. Throws a ClientError when nothing can be started.
+   */
+  plan(input: Input, context: PlanContext): Promise<Plan<Item>>;
+  /**
+   * Applies one chunk: set-based SQL through `context.tx`, one statement a table. Returns why items were refused; every
+   * other item has succeeded. Anything thrown rolls the chunk back, and it is tried again. Must not touch tasks or chunks.
+   */
+  apply(chunk: Chunk<Item>, context: ApplyContext): Promise<readonly Failure[]>;
+}
+
+/** Any operation, with its input and items unknown to the caller. */
+// biome-ignore lint/suspicious/noExplicitAny: the only way to write a list of operations that differ in input and item
+export type AnyOperation = Operation<any, any>;
+
+/** A start that follows the async-action contract: the body goes into the input, the answer is `{async_action_id}`. */
+export interface RestStart {
+  readonly method: 'POST' | 'PUT' | 'DELETE';
+  /** As Fastify writes it: `/v1/campaigns/:campaignId/import`. */
+  readonly path: string;
+  readonly status: 200 | 202;
+  readonly body: 'json' | 'csv';
+  /** Makes the input of what came: `body` is the parsed JSON, or the text fields of a multipart form and its `file`. */
+  toInput(request: { readonly body: unknown; readonly params: unknown; readonly query: unknown }): unknown;
+}
+
+/** The families of the async-action contract, section 1.1. */
+export type ResultShape = {
+  readonly family: 'IMPORT';
+  /** What `<n> voucher(s) imported successfully` counts. */
+  readonly noun: string;
+  /** Under which name a failure's key is told (`code`, `source_id`), if at all, and whether its row number is. */
+  readonly failure: { readonly key: string | null; readonly row: boolean };
+};
+
+export interface PlanContext {
+  readonly tx: Tx;
+  readonly projectId: string;
+  readonly limits: OperationLimits;
+}
+
+/** Bounds that the configuration sets. */
+export interface OperationLimits {
+  /** Items of one task. */
+  readonly maxItems: number;
+  /** Bytes of one line of a CSV file. */
+  readonly maxCsvLineBytes: number;
+}
+
+export interface Plan<Item = unknown> {
+  readonly parameters: JsonObject;
+  /** How many items there are, or the items themselves, to be staged as they come. */
+  readonly items: { readonly count: number } | Iterable<Item> | AsyncIterable<Item>;
+}
+
+export interface Chunk<Item> {
+  readonly number: number;
+  /** Row number of the first item; rows count from 1. */
+  readonly firstRow: number;
+  readonly size: number;
+  /** As planned, after a round trip through JSON; empty where the plan gave a count. */
+  readonly items: readonly Item[];
+}
+
+export interface ApplyContext {
+  readonly tx: Tx;
+  readonly taskId: string;
+  readonly projectId: string;
+  readonly parameters: JsonObject;
+}
+
+/** Why one item was refused: data, stored and listed, never thrown. */
+export interface Failure {
+  readonly row: number;
+  /** The caller's own id of the item (a code, a source id), if it had one. */
+  readonly key: string | null;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A file that is still arriving. Read once; an error of the transport is an error of the stream. */
+export interface Upload {
+  readonly filename: string | null;
+  readonly stream: Readable;
+}
+
+/** Ties the types of one operation together; the value is returned as it is. */
+export function defineOperation<Input, Item>(operation: Operation<Input, Item>): Operation<Input, Item> {
+  return operation;
+}

@@ -1,0 +1,80 @@
+import type { Tx } from '../db/client.ts';
+import { takeChunk } from './chunks.ts';
+import { type EngineDeps, operationOf } from './engine.ts';
+import type { ChunkJob } from './jobs.ts';
+import type { AnyOperation } from './operation.ts';
+import type { Snapshot } from './snapshot.ts';
+import { isFinal } from './state.ts';
+import { countChunk, failTask, insertFailures, markRunning, readTask } from './store.ts';
+
+/** Applies one chunk, once: run again after its commit it does nothing, before it everything. Throws to be tried again. */
+export async function runChunk(deps: EngineDeps, job: ChunkJob): Promise<void> {
+  const task = await readTask(deps.db, job.taskId);
+  if (task === undefined || isFinal(task.state)) return;
+  const operation = operationOf(deps.operations, task.operation);
+  if (task.state === 'QUEUED') await announceRunning(deps, task);
+  const startedMs = performance.now();
+  try {
+    const snapshot = await deps.db.transaction().execute((tx) => applyChunk(tx, operation, task, job.chunk));
+    if (snapshot === undefined) return;
+    reportChunk(deps, snapshot, task, job, performance.now() - startedMs);
+    deps.publish(snapshot);
+  } catch (error) {
+    deps.metrics.chunkErrors.inc({ operation: operation.name });
+    deps.log.warn('chunk.rolled_back', { task: task.id, chunk: job.chunk, operation: operation.name, error });
+    throw error;
+  }
+}
+
+/** Everything of one chunk, in the caller's transaction: effects, failures, counters and the ledger. Nothing when the chunk
+ *  is applied already. */
+export async function applyChunk(
+  tx: Tx,
+  operation: AnyOperation,
+  task: Snapshot,
+  number: number,
+): Promise<Snapshot | undefined> {
+  const chunk = await takeChunk(tx, task.id, number);
+  if (chunk === undefined) return undefined;
+  const failures = await operation.apply(chunk, {
+    tx,
+    taskId: task.id,
+    projectId: task.projectId,
+    parameters: task.parameters,
+  });
+  await insertFailures(tx, task.id, failures);
+  return countChunk(tx, task.id, chunk.size - failures.length, failures.length);
+}
+
+/** Ends the task of a chunk that failed every time it was tried. */
+export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void> {
+  const error = `Rows could not be processed because of an internal error; reference ${job.taskId}/${job.chunk}`;
+  const snapshot = await failTask(deps.db, job.taskId, error);
+  if (snapshot === undefined) return;
+  deps.log.error('task.failed', { task: snapshot.id, chunk: job.chunk, operation: snapshot.operation });
+  deps.metrics.tasksEnded.inc({ operation: snapshot.operation, state: snapshot.state });
+  deps.publish(snapshot);
+}
+
+async function announceRunning(deps: EngineDeps, task: Snapshot): Promise<void> {
+  const running = await markRunning(deps.db, task.id);
+  if (running === undefined) return;
+  deps.log.info('task.running', { task: task.id, operation: task.operation, total: task.total });
+  deps.publish(running);
+}
+
+function reportChunk(deps: EngineDeps, after: Snapshot, before: Snapshot, job: ChunkJob, ms: number): void {
+  const { operation } = after;
+  deps.metrics.chunkSeconds.observe({ operation }, ms / 1000);
+  deps.log.debug('chunk.committed', { task: after.id, chunk: job.chunk, version: after.version, ms: Math.round(ms) });
+  if (!isFinal(after.state)) return;
+  deps.metrics.tasksEnded.inc({ operation, state: after.state });
+  deps.log.info('task.ended', {
+    task: after.id,
+    operation,
+    state: after.state,
+    succeeded: after.succeeded,
+    failed: after.failed,
+    ms: after.updatedAt.getTime() - before.createdAt.getTime(),
+  });
+}

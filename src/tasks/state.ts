@@ -1,0 +1,10 @@
+export const taskStates = ['QUEUED', 'RUNNING', 'PAUSED', 'CANCELING', 'SUCCEEDED', 'FAILED', 'CANCELED'] as const;
+export type TaskState = (typeof taskStates)[number];
+
+export const taskModels = ['BULK_ISSUANCE', 'ASYNC_ACTION'] as const;
+export type TaskModel = (typeof taskModels)[number];
+
+/** A final state never changes; the database refuses it too. */
+export function isFinal(state: TaskState): boolean {
+  return state === 'SUCCEEDED' || state === 'FAILED' || state === 'CANCELED';
+}

@@ -1,0 +1,239 @@
+import { type SelectQueryBuilder, sql } from 'kysely';
+import type { Database, Tx } from '../db/client.ts';
+import type { JsonObject, Tables, TaskRow } from '../db/tables.ts';
+import type { Failure } from './operation.ts';
+import { type Snapshot, toSnapshot } from './snapshot.ts';
+import type { TaskModel, TaskState } from './state.ts';
+
+/** All SQL on tasks. Times are the database's; every change of a task is one version more. */
+
+export interface NewTask {
+  readonly id: string;
+  readonly projectId: string;
+  readonly model: TaskModel;
+  readonly operation: string;
+  readonly parameters: JsonObject;
+  readonly total: number;
+  readonly requestId: string;
+  readonly createdAt: Date;
+}
+
+/** The database's clock, to the millisecond. */
+export async function readClock(tx: Tx): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp()::timestamptz(3) as now`.execute(tx);
+  const [row] = rows;
+  if (row === undefined) throw new Error('the database told no time');
+  return row.now;
+}
+
+/** Inserts a QUEUED task; one without items has SUCCEEDED at once. */
+export async function insertTask(tx: Tx, task: NewTask): Promise<Snapshot> {
+  const nothingToDo = task.total === 0;
+  const now = sql<Date>`greatest(clock_timestamp(), ${task.createdAt})`;
+  const row = await tx
+    .insertInto('tasks')
+    .values({
+      id: task.id,
+      project_id: task.projectId,
+      model: task.model,
+      operation: task.operation,
+      parameters: JSON.stringify(task.parameters),
+      state: nothingToDo ? 'SUCCEEDED' : 'QUEUED',
+      total: task.total,
+      request_id: task.requestId,
+      created_at: task.createdAt,
+      started_at: nothingToDo ? task.createdAt : null,
+      updated_at: nothingToDo ? now : task.createdAt,
+      completed_at: nothingToDo ? now : null,
+      error: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return toSnapshot(row);
+}
+
+/** Any project's task: for workers, never for a door. */
+export async function readTask(db: Database | Tx, id: string): Promise<Snapshot | undefined> {
+  const row = await db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
+  return row && toSnapshot(row);
+}
+
+/** The project's task; another project's id finds nothing, as an unknown one does. */
+export async function findTask(db: Database | Tx, projectId: string, id: string): Promise<Snapshot | undefined> {
+  const row = await db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('id', '=', id)
+    .where('project_id', '=', projectId)
+    .executeTakeFirst();
+  return row && toSnapshot(row);
+}
+
+/** The tasks of these ids, whatever their project: one query for all that a gateway watches. */
+export async function readTasks(db: Database, ids: readonly string[]): Promise<Snapshot[]> {
+  const rows = await db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('id', '=', sql<string>`any(${ids as string[]})`)
+    .execute();
+  return rows.map(toSnapshot);
+}
+
+/** What changed in these projects in the last `seconds`, oldest change first. Ask for more than you need: a transaction's
+ *  change shows only when it commits, later than its `updated_at`. */
+export async function readRecentTasks(
+  db: Database,
+  projectIds: readonly string[],
+  seconds: number,
+): Promise<Snapshot[]> {
+  const rows = await db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('project_id', '=', sql<string>`any(${projectIds as string[]}::uuid[])`)
+    .where('updated_at', '>', sql<Date>`now() - make_interval(secs => ${seconds})`)
+    .orderBy('updated_at')
+    .execute();
+  return rows.map(toSnapshot);
+}
+
+export interface TaskFilter {
+  readonly states?: readonly TaskState[] | undefined;
+  readonly models?: readonly TaskModel[] | undefined;
+  /** Stored names of operations. */
+  readonly operations?: readonly string[] | undefined;
+  readonly createdBefore?: Date | undefined;
+  readonly createdAfter?: Date | undefined;
+}
+
+export interface TaskPosition {
+  readonly createdAt: Date;
+  readonly id: string;
+}
+
+/** One page of the project's tasks, newest first, by keyset: after `after`, at most `limit`. */
+export async function listTasks(
+  db: Database,
+  projectId: string,
+  filter: TaskFilter,
+  page: { readonly after?: TaskPosition | undefined; readonly limit: number },
+): Promise<Snapshot[]> {
+  let query = db.selectFrom('tasks').selectAll().where('project_id', '=', projectId);
+  query = whereFilter(query, filter);
+  const { after } = page;
+  if (after !== undefined) {
+    query = query.where(sql<boolean>`(created_at, id) < (${after.createdAt}, ${after.id})`);
+  }
+  const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(page.limit).execute();
+  return rows.map(toSnapshot);
+}
+
+function whereFilter(
+  query: SelectQueryBuilder<Tables, 'tasks', TaskRow>,
+  filter: TaskFilter,
+): SelectQueryBuilder<Tables, 'tasks', TaskRow> {
+  let filtered = query;
+  if (filter.states) filtered = filtered.where('state', 'in', filter.states);
+  if (filter.models) filtered = filtered.where('model', 'in', filter.models);
+  if (filter.operations) filtered = filtered.where('operation', 'in', filter.operations);
+  if (filter.createdBefore) filtered = filtered.where('created_at', '<', filter.createdBefore);
+  if (filter.createdAfter) filtered = filtered.where('created_at', '>', filter.createdAfter);
+  return filtered;
+}
+
+/** QUEUED → RUNNING. Nothing when somebody else was first. */
+export async function markRunning(db: Database | Tx, id: string): Promise<Snapshot | undefined> {
+  const row = await db
+    .updateTable('tasks')
+    .set((eb) => ({
+      state: 'RUNNING',
+      version: eb('version', '+', 1),
+      started_at: sql<Date>`clock_timestamp()`,
+      updated_at: sql<Date>`clock_timestamp()`,
+    }))
+    .where('id', '=', id)
+    .where('state', '=', 'QUEUED')
+    .returningAll()
+    .executeTakeFirst();
+  return row && toSnapshot(row);
+}
+
+/** Counts one applied chunk and ends the task with its last one. Takes the lock of the task's row: call it last, so that
+ *  chunks of one task wait for each other only as long as a commit takes. */
+export async function countChunk(tx: Tx, id: string, succeeded: number, failed: number): Promise<Snapshot> {
+  const isLast = sql<boolean>`processed + ${succeeded + failed} = total`;
+  const row = await tx
+    .updateTable('tasks')
+    .set((eb) => ({
+      succeeded: eb('succeeded', '+', succeeded),
+      failed: eb('failed', '+', failed),
+      processed: eb('processed', '+', succeeded + failed),
+      version: eb('version', '+', 1),
+      updated_at: sql<Date>`clock_timestamp()`,
+      state: sql<TaskState>`case when ${isLast} then 'SUCCEEDED' else state end`,
+      completed_at: sql<Date | null>`case when ${isLast} then clock_timestamp() end`,
+    }))
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return toSnapshot(row);
+}
+
+/** Ends a task that cannot be carried out. Nothing when it has ended already. */
+export async function failTask(db: Database, id: string, error: string): Promise<Snapshot | undefined> {
+  const row = await db
+    .updateTable('tasks')
+    .set((eb) => ({
+      state: 'FAILED',
+      error,
+      version: eb('version', '+', 1),
+      updated_at: sql<Date>`clock_timestamp()`,
+      completed_at: sql<Date>`clock_timestamp()`,
+    }))
+    .where('id', '=', id)
+    .where('completed_at', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+  return row && toSnapshot(row);
+}
+
+/** Stores the failures of one chunk, in one statement. */
+export async function insertFailures(tx: Tx, taskId: string, failures: readonly Failure[]): Promise<void> {
+  if (failures.length === 0) return;
+  await sql`
+    insert into failures (task_id, row_number, key, code, message)
+    select ${taskId}, * from unnest(
+      ${failures.map((failure) => failure.row)}::integer[],
+      ${failures.map((failure) => failure.key)}::text[],
+      ${failures.map((failure) => failure.code)}::text[],
+      ${failures.map((failure) => failure.message)}::text[]
+    )`.execute(tx);
+}
+
+/** One page of a task's failures in row order, after row `afterRow`. */
+export async function listFailures(
+  db: Database,
+  taskId: string,
+  page: { readonly afterRow: number; readonly limit: number },
+): Promise<Failure[]> {
+  const rows = await db
+    .selectFrom('failures')
+    .select(['row_number', 'key', 'code', 'message'])
+    .where('task_id', '=', taskId)
+    .where('row_number', '>', page.afterRow)
+    .orderBy('row_number')
+    .limit(page.limit)
+    .execute();
+  return rows.map((row) => ({ row: row.row_number, key: row.key, code: row.code, message: row.message }));
+}
+
+/** How many tasks have not ended, by state and operation: what a metrics scrape shows. */
+export async function countUnfinishedTasks(
+  db: Database,
+): Promise<{ state: TaskState; operation: string; count: number }[]> {
+  return db
+    .selectFrom('tasks')
+    .select((eb) => ['state', 'operation', eb.fn.countAll<number>().as('count')])
+    .where('completed_at', 'is', null)
+    .groupBy(['state', 'operation'])
+    .execute();
+}
