@@ -7,7 +7,8 @@ export type Config = Readonly<z.infer<typeof settings>>;
 
 const maxCardsOfOneTask = 16 ** 6 - 1;
 
-const integer = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+const integer = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
 
 const settings = z
   .object({
@@ -32,25 +33,50 @@ const settings = z
       .string()
       .min(32)
       .optional()
-      .describe('Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL'),
+      .describe(
+        'Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL',
+      ),
     BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
-    BULKCAST_WORKER_SLOTS: integer(Math.max(2, availableParallelism()), 1, 64).describe('Chunks that a worker applies at a time'),
-    BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe('Connections of one process to Postgres, those of the job queue aside'),
+    BULKCAST_WORKER_SLOTS: integer(Math.max(2, availableParallelism()), 1, 64).describe(
+      'Chunks that a worker applies at a time',
+    ),
+    BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
+      'Connections of one process to Postgres, those of the job queue aside',
+    ),
     BULKCAST_MAX_ITEMS: integer(10_000_000, 1, maxCardsOfOneTask).describe('Items of one task'),
-    BULKCAST_SYNC_CARDS: integer(50, 0, 1000).describe('Up to how many cards a REST issuance answers 201 with the cards'),
-    BULKCAST_POLL_CARDS: integer(10_000, 0, 100_000).describe('Up to how many cards a poll lists; above, the CSV has them'),
-    BULKCAST_POLL_FAILURES: integer(10_000, 0, 100_000).describe('Up to how many failures a REST result lists; GraphQL pages through all'),
-    BULKCAST_POLL_WAIT_MS: integer(500, 0, 10_000).describe('How long a poll of a QUEUED async action waits for it to start'),
-    BULKCAST_MAX_BODY_BYTES: integer(10_485_760, 1024, 1_073_741_824).describe('Largest JSON body, and largest CSV file over REST'),
+    BULKCAST_SYNC_CARDS: integer(50, 0, 1000).describe(
+      'Up to how many cards a REST issuance answers 201 with the cards',
+    ),
+    BULKCAST_POLL_CARDS: integer(10_000, 0, 100_000).describe(
+      'Up to how many cards a poll lists; above, the CSV has them',
+    ),
+    BULKCAST_POLL_FAILURES: integer(10_000, 0, 100_000).describe(
+      'Up to how many failures a REST result lists; GraphQL pages through all',
+    ),
+    BULKCAST_POLL_WAIT_MS: integer(500, 0, 10_000).describe(
+      'How long a poll of a QUEUED async action waits for it to start',
+    ),
+    BULKCAST_MAX_BODY_BYTES: integer(10_485_760, 1024, 1_073_741_824).describe(
+      'Largest JSON body, and largest CSV file over REST',
+    ),
     BULKCAST_MAX_UPLOAD_BYTES: integer(1_073_741_824, 1024, 68_719_476_736).describe('Largest CSV file over GraphQL'),
     BULKCAST_MAX_UPLOADS: integer(4, 1, 100).describe('Uploads that a gateway takes at a time; more are answered 503'),
-    BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe('How long an upload may send nothing before it is ended'),
+    BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe(
+      'How long an upload may send nothing before it is ended',
+    ),
     BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
-    BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe('Shortest lifetime of a download link; the longest is twice that'),
+    BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
+      'Shortest lifetime of a download link; the longest is twice that',
+    ),
     BULKCAST_BOOTSTRAP_APP_ID: z.string().min(1).max(200).optional().describe('First project: its X-App-Id'),
     BULKCAST_BOOTSTRAP_APP_TOKEN: z.string().min(16).max(200).optional().describe('First project: its X-App-Token'),
     BULKCAST_BOOTSTRAP_USERNAME: z.string().min(1).max(200).optional().describe('First project: its merchant'),
-    BULKCAST_BOOTSTRAP_PASSWORD: z.string().min(8).max(200).optional().describe("First project: its merchant's password"),
+    BULKCAST_BOOTSTRAP_PASSWORD: z
+      .string()
+      .min(8)
+      .max(200)
+      .optional()
+      .describe("First project: its merchant's password"),
     BULKCAST_BOOTSTRAP_PROGRAM_ID: z
       .string()
       .regex(/^[0-9a-f]{24}$/, 'expected 24 lower-case hex digits')
@@ -61,10 +87,16 @@ const settings = z
     const problem = (path: keyof typeof value, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message, input: value[path] });
     if (value.BULKCAST_ROLE !== 'all' && value.REDIS_URL === undefined) {
-      problem('REDIS_URL', `required when BULKCAST_ROLE is ${value.BULKCAST_ROLE}: progress has to reach other processes`);
+      problem(
+        'REDIS_URL',
+        `required when BULKCAST_ROLE is ${value.BULKCAST_ROLE}: progress has to reach other processes`,
+      );
     }
     if (value.BULKCAST_ROLE !== 'all' && value.DATABASE_URL === undefined) {
-      problem('DATABASE_URL', `required when BULKCAST_ROLE is ${value.BULKCAST_ROLE}: the embedded Postgres serves one process`);
+      problem(
+        'DATABASE_URL',
+        `required when BULKCAST_ROLE is ${value.BULKCAST_ROLE}: the embedded Postgres serves one process`,
+      );
     }
     if (value.DATABASE_URL !== undefined && value.BULKCAST_SECRET === undefined) {
       problem('BULKCAST_SECRET', 'required with DATABASE_URL: every gateway has to accept the tokens of the others');
@@ -73,7 +105,10 @@ const settings = z
       const given = bootstrapNames.filter((name) => value[name] !== undefined);
       if (given.length > 0 && given.length < bootstrapNames.length) {
         const missing = bootstrapNames.filter((name) => value[name] === undefined);
-        problem(missing[0] ?? 'BULKCAST_BOOTSTRAP_APP_ID', `the first project needs all of ${bootstrapNames.join(', ')}`);
+        problem(
+          missing[0] ?? 'BULKCAST_BOOTSTRAP_APP_ID',
+          `the first project needs all of ${bootstrapNames.join(', ')}`,
+        );
       }
     }
   });
@@ -98,6 +133,19 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
   throw new ConfigError(`The configuration is not usable:\n${problems.join('\n')}`);
+}
+
+/** The settings of a migration: DATABASE_URL and the log level; the rest need not be right. Throws a ConfigError. */
+export function readMigrationConfig(environment: Readonly<Record<string, string | undefined>> = process.env): {
+  databaseUrl: string;
+  logLevel: Config['BULKCAST_LOG'];
+} {
+  const { DATABASE_URL, BULKCAST_LOG } = environment;
+  if (!DATABASE_URL) throw new ConfigError('DATABASE_URL is required: it names the database to migrate');
+  return {
+    databaseUrl: settings.shape.DATABASE_URL.unwrap().parse(DATABASE_URL),
+    logLevel: settings.shape.BULKCAST_LOG.parse(BULKCAST_LOG || undefined),
+  };
 }
 
 /** Name, default and meaning of every setting, for the README. */

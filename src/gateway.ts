@@ -1,32 +1,20 @@
-import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { App } from './app.ts';
 import { createSignedLinks } from './auth/links.ts';
 import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
+import { type Listener, listen } from './listen.ts';
 import { openFeeds } from './progress/feeds.ts';
 import { registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
 
-export interface Gateway {
-  /** Where it listens, such as `http://127.0.0.1:4000`. */
-  readonly url: string;
-  /** Ends the streams (1012 on a WebSocket), takes no new request, waits for those in hand up to the bound. Twice is fine. */
-  stop(timeoutMs: number): Promise<void>;
-}
-
-/** Starts to listen, with every door open. */
-export async function startGateway(app: App, secret: string): Promise<Gateway> {
+/** Starts to listen, with every door open. Its stop ends the streams first: 1012 on a WebSocket. */
+export async function startGateway(app: App, secret: string): Promise<Listener> {
   const { config } = app;
   let url = '';
   const deps: GatewayDeps = {
-    config,
-    log: app.log,
-    metrics: app.metrics,
-    db: app.db,
-    engine: app.engine,
-    bus: app.bus,
+    ...app,
     feeds: openFeeds(app),
     auth: { db: app.db, secret },
     links: createSignedLinks({
@@ -39,18 +27,17 @@ export async function startGateway(app: App, secret: string): Promise<Gateway> {
   registerHealth(server, deps);
   await registerRest(server, deps);
   const graphql = await registerGraphql(server, deps);
-  await server.listen({ port: config.PORT, host: config.HOST });
-  url = localUrl(config.HOST, server.server.address());
+  const listener = await listen(server, config);
+  url = listener.url;
   app.log.info('gateway.listening', { url });
-
-  const stop = async (timeoutMs: number) => {
-    // Streams end first: a server waits for open requests, and a stream is one.
-    await Promise.all([graphql.stop(), deps.feeds.stop()]);
-    const force = setTimeout(() => server.server.closeAllConnections(), timeoutMs);
-    await server.close().finally(() => clearTimeout(force));
+  return {
+    url,
+    async stop(timeoutMs) {
+      // Streams first: the server waits for open requests, and a stream is one.
+      await Promise.all([graphql.stop(), deps.feeds.stop()]);
+      await listener.stop(timeoutMs);
+    },
   };
-  let stopped: Promise<void> | undefined;
-  return { url, stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
 }
 
 function createServer(bodyLimit: number): FastifyInstance {
@@ -59,17 +46,7 @@ function createServer(bodyLimit: number): FastifyInstance {
     genReqId: () => newRequestId(),
     requestIdHeader: false,
     logger: false,
-    return503OnClosing: true,
     forceCloseConnections: 'idle',
-    requestTimeout: 0,
-    connectionTimeout: 0,
-    keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 500 },
   });
-}
-
-function localUrl(host: string, address: AddressInfo | string | null): string {
-  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }

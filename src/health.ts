@@ -1,14 +1,14 @@
-import type { FastifyInstance } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import { sql } from 'kysely';
-import type { GatewayDeps } from './deps.ts';
+import type { App } from './app.ts';
+import { type Listener, listen } from './listen.ts';
 import { countUnfinishedTasks } from './tasks/store.ts';
+
+type HealthDeps = Pick<App, 'db' | 'bus' | 'metrics' | 'log'>;
 
 /** `/healthz`: the process lives. `/readyz`: it can serve (Postgres answers; Redis away only slows pushes down).
  *  `/metrics`: what Prometheus scrapes. */
-export function registerHealth(
-  server: FastifyInstance,
-  deps: Pick<GatewayDeps, 'db' | 'bus' | 'metrics' | 'log'>,
-): void {
+export function registerHealth(server: FastifyInstance, deps: HealthDeps): void {
   server.get('/healthz', async (_request, reply) => reply.send({ status: 'ok' }));
 
   server.get('/readyz', async (_request, reply) => {
@@ -24,10 +24,16 @@ export function registerHealth(
 
   server.get('/metrics', async (_request, reply) => {
     const { registry, unfinishedTasks } = deps.metrics;
+    const counts = await countUnfinishedTasks(deps.db);
     unfinishedTasks.reset();
-    for (const { state, operation, count } of await countUnfinishedTasks(deps.db)) {
-      unfinishedTasks.set({ state, operation }, count);
-    }
+    for (const { state, operation, count } of counts) unfinishedTasks.set({ state, operation }, count);
     return reply.type(registry.contentType).send(await registry.metrics());
   });
+}
+
+/** The probes of a process that is no gateway, where a gateway would listen. */
+export async function startHealthServer(app: App): Promise<Listener> {
+  const server = fastify({ logger: false });
+  registerHealth(server, app);
+  return listen(server, app.config);
 }

@@ -20,7 +20,9 @@ export function createLog(level: LogLevel): Log {
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.errWithCause },
   });
-  const at = (method: 'debug' | 'info' | 'warn' | 'error') => (event: string, fields: LogFields = {}) =>
-    logger[method]({ event, ...fields });
+  const at =
+    (method: 'debug' | 'info' | 'warn' | 'error') =>
+    (event: string, fields: LogFields = {}) =>
+      logger[method]({ event, ...fields });
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

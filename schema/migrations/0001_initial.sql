@@ -133,8 +133,8 @@ create table idempotency_keys (
 );
 
 -- A card's id is the task's card_prefix (18 hex digits) and its row in the task (6): the cards of a task are one range of the
--- primary key, in order, without an index of their own. The references to project and program are held by the chunk that
--- inserts (it locks the program's row), not by a foreign key that would fire once a card.
+-- primary key, in order, without an index of their own. Project and program are checked once, at the start of the task: neither
+-- is ever deleted, so no foreign key has to fire once a card.
 create table gift_cards (
   id text collate "C" primary key check (length(id) = 24),
   project_id uuid not null,

@@ -24,7 +24,10 @@ export function hashAppToken(token: string): Buffer {
 }
 
 export function unauthenticated(): ClientError {
-  return new ClientError('UNAUTHENTICATED', 'Send X-App-Id and X-App-Token, or Authorization: Bearer with a valid token');
+  return new ClientError(
+    'UNAUTHENTICATED',
+    'Send X-App-Id and X-App-Token, or Authorization: Bearer with a valid token',
+  );
 }
 
 async function authenticateKey(db: Database, appId: string, appToken: string): Promise<Caller> {

@@ -30,7 +30,12 @@ export async function createProject(db: Database, name: string, credentials: Pro
   const { id } = await db.insertInto('projects').values({ name }).returning('id').executeTakeFirstOrThrow();
   await db
     .insertInto('api_keys')
-    .values({ app_id: credentials.appId, project_id: id, token_hash: hashAppToken(credentials.appToken), revoked_at: null })
+    .values({
+      app_id: credentials.appId,
+      project_id: id,
+      token_hash: hashAppToken(credentials.appToken),
+      revoked_at: null,
+    })
     .execute();
   await db
     .insertInto('merchants')

@@ -15,7 +15,12 @@ interface StageOptions {
 
 /** Writes the items of a plan as chunks, while they come: no more than one chunk is ever in memory.
  *  Throws BAD_USER_INPUT when there are more than `maxItems`. */
-export async function stageChunks(tx: Tx, taskId: string, items: Plan['items'], options: StageOptions): Promise<Staged> {
+export async function stageChunks(
+  tx: Tx,
+  taskId: string,
+  items: Plan['items'],
+  options: StageOptions,
+): Promise<Staged> {
   if ('count' in items) return stageCount(tx, taskId, items.count, options);
   let total = 0;
   let chunkCount = 0;

@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises';
 import { sql } from 'kysely';
 import type { Tx } from '../db/client.ts';
 import { ClientError } from '../errors.ts';
-import type { Upload } from './operation.ts';
+import { isUpload } from './input.ts';
 
 /** Follows the IETF draft on the Idempotency-Key header: a key is the project's, for one operation. */
 export interface IdempotencyScope {
@@ -109,8 +109,4 @@ function hashValue(value: unknown, hash: Hash, streams: Transform[]): unknown {
   );
   hash.update('}');
   return copy;
-}
-
-function isUpload(value: unknown): value is Upload {
-  return typeof value === 'object' && value !== null && 'stream' in value && 'filename' in value;
 }

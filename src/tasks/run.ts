@@ -15,15 +15,22 @@ export async function runChunk(deps: EngineDeps, job: ChunkJob): Promise<void> {
   if (task.state === 'QUEUED') await announceRunning(deps, task);
   const startedMs = performance.now();
   try {
-    const snapshot = await deps.db.transaction().execute((tx) => applyChunk(tx, operation, task, job.chunk));
-    if (snapshot === undefined) return;
-    reportChunk(deps, snapshot, task, job, performance.now() - startedMs);
-    deps.publish(snapshot);
+    const applied = await deps.db.transaction().execute((tx) => applyChunk(tx, operation, task, job.chunk));
+    if (applied === undefined) return;
+    deps.publish(applied.snapshot);
+    reportChunk(deps, job, applied, performance.now() - startedMs);
   } catch (error) {
     deps.metrics.chunkErrors.inc({ operation: operation.name });
     deps.log.warn('chunk.rolled_back', { task: task.id, chunk: job.chunk, operation: operation.name, error });
     throw error;
   }
+}
+
+export interface AppliedChunk {
+  /** The task as of this chunk's commit. */
+  readonly snapshot: Snapshot;
+  readonly succeeded: number;
+  readonly failed: number;
 }
 
 /** Everything of one chunk, in the caller's transaction: effects, failures, counters and the ledger. Nothing when the chunk
@@ -33,7 +40,7 @@ export async function applyChunk(
   operation: AnyOperation,
   task: Snapshot,
   number: number,
-): Promise<Snapshot | undefined> {
+): Promise<AppliedChunk | undefined> {
   const chunk = await takeChunk(tx, task.id, number);
   if (chunk === undefined) return undefined;
   const failures = await operation.apply(chunk, {
@@ -43,7 +50,9 @@ export async function applyChunk(
     parameters: task.parameters,
   });
   await insertFailures(tx, task.id, failures);
-  return countChunk(tx, task.id, chunk.size - failures.length, failures.length);
+  const failed = failures.length;
+  const succeeded = chunk.size - failed;
+  return { snapshot: await countChunk(tx, task.id, succeeded, failed), succeeded, failed };
 }
 
 /** Ends the task of a chunk that failed every time it was tried. */
@@ -63,18 +72,22 @@ async function announceRunning(deps: EngineDeps, task: Snapshot): Promise<void> 
   deps.publish(running);
 }
 
-function reportChunk(deps: EngineDeps, after: Snapshot, before: Snapshot, job: ChunkJob, ms: number): void {
-  const { operation } = after;
+function reportChunk(deps: EngineDeps, job: ChunkJob, applied: AppliedChunk, ms: number): void {
+  const { snapshot, succeeded, failed } = applied;
+  const { id: task, operation, state, version } = snapshot;
   deps.metrics.chunkSeconds.observe({ operation }, ms / 1000);
-  deps.log.debug('chunk.committed', { task: after.id, chunk: job.chunk, version: after.version, ms: Math.round(ms) });
-  if (!isFinal(after.state)) return;
-  deps.metrics.tasksEnded.inc({ operation, state: after.state });
+  deps.metrics.itemsApplied.inc({ operation, outcome: 'succeeded' }, succeeded);
+  deps.metrics.itemsApplied.inc({ operation, outcome: 'failed' }, failed);
+  deps.log.debug('chunk.committed', { task, chunk: job.chunk, version, succeeded, failed, ms: Math.round(ms) });
+  if (!isFinal(state)) return;
+  deps.metrics.tasksEnded.inc({ operation, state });
+  const taskMs = snapshot.updatedAt.getTime() - snapshot.createdAt.getTime();
   deps.log.info('task.ended', {
-    task: after.id,
+    task,
     operation,
-    state: after.state,
-    succeeded: after.succeeded,
-    failed: after.failed,
-    ms: after.updatedAt.getTime() - before.createdAt.getTime(),
+    state,
+    succeeded: snapshot.succeeded,
+    failed: snapshot.failed,
+    ms: taskMs,
   });
 }

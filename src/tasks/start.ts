@@ -88,7 +88,8 @@ async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input:
 async function applyAll(tx: Tx, operation: AnyOperation, task: Snapshot, chunkCount: number): Promise<Snapshot> {
   let snapshot = (await markRunning(tx, task.id)) ?? task;
   for (let number = 0; number < chunkCount; number += 1) {
-    snapshot = (await applyChunk(tx, operation, task, number)) ?? snapshot;
+    const applied = await applyChunk(tx, operation, task, number);
+    if (applied !== undefined) snapshot = applied.snapshot;
   }
   return snapshot;
 }

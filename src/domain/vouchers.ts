@@ -1,0 +1,109 @@
+import { sql } from 'kysely';
+import type { Database, Tx } from '../db/client.ts';
+import { rowsAs } from '../db/rows.ts';
+import type { VoucherRow } from '../db/tables.ts';
+import { newRecordIds } from './ids.ts';
+
+/** A voucher as an import writes it. Money in minor units; `discount` and the like are JSON texts. */
+export interface VoucherRecord {
+  readonly code: string;
+  readonly type: 'DISCOUNT_VOUCHER' | 'GIFT_VOUCHER';
+  readonly discount: string | null;
+  readonly gift_amount: number | null;
+  readonly gift_effect: string | null;
+  readonly redeemed_amount: number;
+  readonly category: string | null;
+  readonly start_date: Date | null;
+  readonly expiration_date: Date | null;
+  readonly validity_timeframe: string | null;
+  /** A Postgres array text such as `{1,5}`. */
+  readonly validity_day_of_week: string | null;
+  readonly redemption_quantity: number | null;
+  readonly redeemed_quantity: number;
+  readonly active: boolean;
+  readonly additional_info: string | null;
+  readonly metadata: string;
+}
+
+const recordTypes = {
+  code: 'text',
+  type: 'text',
+  discount: 'jsonb',
+  gift_amount: 'bigint',
+  gift_effect: 'text',
+  redeemed_amount: 'bigint',
+  category: 'text',
+  start_date: 'timestamptz',
+  expiration_date: 'timestamptz',
+  validity_timeframe: 'jsonb',
+  validity_day_of_week: 'smallint[]',
+  redemption_quantity: 'integer',
+  redeemed_quantity: 'integer',
+  active: 'boolean',
+  additional_info: 'text',
+  metadata: 'jsonb',
+} as const satisfies { [Column in keyof VoucherRecord]: string };
+const columns = Object.keys(recordTypes) as (keyof VoucherRecord)[];
+const columnList = sql.join(columns.map((column) => sql.ref(column)));
+
+/** A column that an update may overwrite. */
+export type UpdatableColumn = Exclude<keyof VoucherRecord, 'code' | 'type' | 'redeemed_quantity' | 'redeemed_amount'>;
+
+/** Inserts the vouchers whose code is new to the project and returns the codes that it inserted. Codes must differ. */
+export async function insertVouchers(
+  tx: Tx,
+  projectId: string,
+  records: readonly VoucherRecord[],
+): Promise<Set<string>> {
+  if (records.length === 0) return new Set();
+  const { rows } = await sql<{ code: string }>`
+    insert into vouchers (id, project_id, ${columnList})
+    select id, ${projectId}::uuid, ${columnList} from ${withIds(records)}
+    on conflict (project_id, code) do nothing
+    returning code`.execute(tx);
+  return new Set(rows.map((row) => row.code));
+}
+
+/**
+ * Inserts vouchers or, where the code exists, overwrites `updated`. An existing voucher is left alone when its type or its
+ * kind of discount differs, or when more than the new gift amount is already redeemed. Returns the codes that were written.
+ * Codes must differ.
+ */
+export async function upsertVouchers(
+  tx: Tx,
+  projectId: string,
+  records: readonly VoucherRecord[],
+  updated: readonly UpdatableColumn[],
+): Promise<Set<string>> {
+  if (records.length === 0) return new Set();
+  const assignments = updated.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
+  const { rows } = await sql<{ code: string }>`
+    insert into vouchers (id, project_id, ${columnList})
+    select id, ${projectId}::uuid, ${columnList} from ${withIds(records)}
+    on conflict (project_id, code) do update set ${sql.join([...assignments, sql`updated_at = clock_timestamp()`])}
+    where vouchers.type = excluded.type
+      and vouchers.discount->>'type' is not distinct from excluded.discount->>'type'
+      and vouchers.redeemed_amount <= coalesce(excluded.gift_amount, 0)
+    returning code`.execute(tx);
+  return new Set(rows.map((row) => row.code));
+}
+
+/** The project's voucher of this code or, failing that, of this id. */
+export async function findVoucher(db: Database, projectId: string, codeOrId: string): Promise<VoucherRow | undefined> {
+  return db
+    .selectFrom('vouchers')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where((eb) => eb.or([eb('code', '=', codeOrId), eb('id', '=', codeOrId)]))
+    .orderBy((eb) => eb('code', '=', codeOrId), 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** In the order of their codes, so that two chunks with the same codes wait for each other instead of deadlocking. */
+function withIds(records: readonly VoucherRecord[]) {
+  const sorted = [...records].sort((a, b) => (a.code < b.code ? -1 : 1));
+  const ids = newRecordIds('v_', sorted.length);
+  const rows = sorted.map((record, index) => ({ id: ids[index] ?? '', ...record }));
+  return rowsAs('r', { id: 'text', ...recordTypes }, rows);
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+import { ConfigError, readConfig, readMigrationConfig } from './config.ts';
+import { install } from './install.ts';
+import { createLog } from './log.ts';
+import { type Service, serve } from './serve.ts';
+
+const usage = `bulkcast: bulk jobs of the gift-card and voucher trade, with live progress
+
+  bulkcast serve            play the role of BULKCAST_ROLE until SIGTERM or Ctrl-C (npm start)
+  bulkcast demo [--exit]    issue 100,000 cards and import a voucher file, then keep serving (npm run demo)
+  bulkcast migrate          bring the database of DATABASE_URL to this release (npm run migrate)
+  bulkcast schema [--check] print the contracts into schema/, or only check that they are up to date (npm run schema)
+`;
+
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  serve: runServe,
+  migrate: runMigrate,
+  async demo(args) {
+    const { demo } = await import('./demo/demo.ts');
+    const service = await demo(readConfig(), { log: createLog(readConfig().BULKCAST_LOG) });
+    if (args.includes('--exit')) await service.stop();
+    else stopOnSignal(service);
+  },
+  async schema(args) {
+    const { writeContracts } = await import('./contracts.ts');
+    const stale = await writeContracts({ check: args.includes('--check') });
+    if (stale.length > 0) throw new Error(`out of date: ${stale.join(', ')}; run \`npm run schema\` and commit`);
+  },
+};
+
+async function runServe(): Promise<void> {
+  const config = readConfig();
+  const service = await serve(config, createLog(config.BULKCAST_LOG));
+  if (service.hasNewCredentials && service.credentials !== undefined) {
+    const { appId, appToken, username, password, programId } = service.credentials;
+    process.stderr.write(
+      `\nThe first project, shown this once (also in ${config.BULKCAST_DATA_DIR}/secrets.json):\n` +
+        `  X-App-Id: ${appId}\n  X-App-Token: ${appToken}\n  username: ${username}\n  password: ${password}\n` +
+        `  programId: ${programId}\n\n`,
+    );
+  }
+  stopOnSignal(service);
+}
+
+async function runMigrate(): Promise<void> {
+  const { databaseUrl, logLevel } = readMigrationConfig();
+  await install(databaseUrl, createLog(logLevel));
+}
+
+/** Exit code 0 after a clean stop; a second signal does not wait for it. */
+function stopOnSignal(service: Service): void {
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143);
+    isStopping = true;
+    service.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** A wrong setting or a refusal is told in its words; anything else with where it came from. */
+function fail(error: unknown): never {
+  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+  else console.error(error);
+  process.exit(1);
+}
+
+const [name = '', ...args] = process.argv.slice(2);
+const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+if (command === undefined) {
+  process.stderr.write(usage);
+  process.exit(name === '' || name === 'help' || name === '--help' ? 0 : 2);
+}
+try {
+  await command(args);
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { failureOf } from '../domain/reasons.ts';
+import { toVoucherRecord, voucherInput } from '../domain/voucher-input.ts';
+import { insertVouchers, type VoucherRecord } from '../domain/vouchers.ts';
+import { itemList } from '../tasks/input.ts';
+import { type Chunk, defineOperation, type Failure } from '../tasks/operation.ts';
+
+type Item = Record<string, unknown>;
+
+const input = z.object({
+  vouchers: itemList(voucherInput, 'The vouchers; a bad one is refused, the rest go through.'),
+});
+
+/** VOUCHERS.IMPORT: creates vouchers; a code that exists is refused (undecided in the contract, section 9: a failed item). */
+export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
+  name: 'vouchers.import',
+  model: 'ASYNC_ACTION',
+  actionType: 'VOUCHERS.IMPORT',
+  result: { family: 'IMPORT', noun: 'voucher', failure: { key: 'code', row: false } },
+  chunkSize: 2_000,
+  mutation: { name: 'importVouchers', description: 'Creates vouchers. A code that exists already is refused.' },
+  input,
+  rest: {
+    method: 'POST',
+    path: '/v1/vouchers/import',
+    status: 202,
+    body: 'json',
+    toInput: ({ body }) => ({ vouchers: body }),
+  },
+
+  async plan(request) {
+    return { parameters: {}, items: request.vouchers };
+  },
+
+  async apply(chunk, { tx, projectId }) {
+    const { records, failures } = readVouchers(chunk);
+    const inserted = await insertVouchers(
+      tx,
+      projectId,
+      [...records.values()].map(({ record }) => record),
+    );
+    for (const { row, record } of records.values()) {
+      if (!inserted.has(record.code)) failures.push(duplicate(row, record.code));
+    }
+    return failures;
+  },
+});
+
+function readVouchers(chunk: Chunk<Item>) {
+  const records = new Map<string, { row: number; record: VoucherRecord }>();
+  const failures: Failure[] = [];
+  chunk.items.forEach((item, index) => {
+    const row = chunk.firstRow + index;
+    const result = voucherInput.safeParse(item);
+    if (!result.success) failures.push(failureOf(row, keyOf(item), result.error, item));
+    else if (records.has(result.data.code)) failures.push(duplicate(row, result.data.code));
+    else records.set(result.data.code, { row, record: toVoucherRecord(result.data) });
+  });
+  return { records, failures };
+}
+
+function keyOf(item: Item): string | null {
+  return typeof item.code === 'string' ? item.code : null;
+}
+
+function duplicate(row: number, code: string): Failure {
+  return { row, key: code, code: 'DUPLICATE', message: `Duplicated voucher exists with id ${code}` };
+}

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import type { Upload } from './operation.ts';
+
+/**
+ * How operations write their input. Both doors read it: REST checks with it, GraphQL makes its input types of it. `.meta()`
+ * carries what zod has no word for: `id` names the GraphQL type of an object or enum, `graphql` a scalar (`ID`, `DateTime`,
+ * `Decimal`, `JSON`, `File`), `item` the schema of what a list of items holds.
+ */
+
+/** A list of items. The start only asks that they are objects: each is checked by `item` when its chunk is applied, so that
+ *  a bad one becomes a failure and the rest go through. */
+export function itemList(item: z.ZodObject, description: string) {
+  return z.array(z.record(z.string(), z.unknown())).meta({ item, description });
+}
+
+/** The schema of the items of a list, if it is a list of items. */
+export function itemSchemaOf(schema: z.ZodType): z.ZodObject | undefined {
+  const item = schema.meta()?.item;
+  return item instanceof z.ZodObject ? item : undefined;
+}
+
+/** A file that is still arriving. */
+export function upload(description: string) {
+  return z.custom<Upload>(isUpload, 'expected a file').meta({ graphql: 'File', description });
+}
+
+export function isUpload(value: unknown): value is Upload {
+  return typeof value === 'object' && value !== null && 'stream' in value && 'filename' in value;
+}
+
+/** An id: any text of 1 to 255 characters. */
+export function id(description: string) {
+  return z.string().min(1).max(255).meta({ graphql: 'ID', description });
+}
+
+/** A moment: RFC 3339 with an offset. */
+export function dateTime(description: string) {
+  return z.iso.datetime({ offset: true }).meta({ graphql: 'DateTime', description });
+}

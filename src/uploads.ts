@@ -1,0 +1,216 @@
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
+import { badInput, ClientError } from './errors.ts';
+import type { Upload } from './tasks/operation.ts';
+
+/** Reads multipart forms that carry at most one file, never more than a few buffers of it in memory. */
+export interface UploadReader {
+  /**
+   * Reads up to where the file begins, or to the end when there is none. Throws UNSUPPORTED_MEDIA_TYPE, BAD_USER_INPUT,
+   * PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, or TOO_MANY_UPLOADS before it has read anything.
+   */
+  read(request: IncomingMessage, limits: { readonly maxBytes: number }): Promise<UploadForm>;
+}
+
+/** A form whose file is still arriving. Dispose of it when the answer is known: that frees its place and what was not read. */
+export interface UploadForm extends Disposable {
+  /** The text fields so far: those before the file, and all of them once the file's stream has ended. */
+  readonly fields: ReadonlyMap<string, string>;
+  /** A part with a file name, one of type application/octet-stream, or one named `file`. */
+  readonly file: FormFile | null;
+  /** All text fields, at the end of the body; rejects as the file's stream does. Somebody has to read the file. */
+  allFields(): Promise<ReadonlyMap<string, string>>;
+}
+
+/**
+ * The stream ends only when the whole form has come and was in order, so whoever has read it to its end has all of it. It
+ * errs with a ClientError when the file or the form is too large, stalls, breaks off or holds a second file.
+ */
+export interface FormFile extends Upload {
+  readonly field: string;
+}
+
+const maxFieldBytes = 1_048_576;
+const maxFields = 20;
+const maxHeaderBytes = 16_384;
+/** What a form may weigh besides its file. */
+const maxFormBytes = 2 * maxFieldBytes;
+/** How long the rest of a body is read and thrown away so that its sender gets to see the answer. */
+const lingerMs = 5_000;
+
+export function createUploadReader(options: { readonly maxUploads: number; readonly stallMs: number }): UploadReader {
+  let open = 0;
+  return {
+    async read(request, { maxBytes }) {
+      try {
+        checkRequest(request, maxBytes);
+        if (open >= options.maxUploads) {
+          throw new ClientError('TOO_MANY_UPLOADS', 'Other uploads are still arriving; try again in a moment');
+        }
+        const parser = openParser(request.headers, maxBytes);
+        open += 1;
+        const free = () => {
+          open -= 1;
+        };
+        return await receiveForm(request, parser, { maxBytes, stallMs: options.stallMs, free });
+      } catch (error) {
+        discardBody(request);
+        throw error;
+      }
+    },
+  };
+}
+
+/** Throws away what is left of a body for a few seconds, and closes the connection if that was not enough. */
+export function discardBody(request: IncomingMessage): void {
+  if (request.readableEnded || request.destroyed) return;
+  const timer = setTimeout(() => request.destroy(), lingerMs).unref();
+  request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
+  request.resume();
+}
+
+function checkRequest(request: IncomingMessage, maxBytes: number): void {
+  const { 'content-type': type = '', 'content-length': length } = request.headers;
+  if (!/^multipart\/form-data\s*(;|$)/i.test(type)) {
+    throw new ClientError('UNSUPPORTED_MEDIA_TYPE', `Expected multipart/form-data, got ${type || 'no content type'}`);
+  }
+  if (request.destroyed) throw brokenOff();
+  if (Number(length ?? 0) > maxBytes + maxFormBytes) throw tooLarge(maxBytes);
+}
+
+async function receiveForm(
+  request: IncomingMessage,
+  parser: BusboyInstance,
+  options: { readonly maxBytes: number; readonly stallMs: number; readonly free: () => void },
+): Promise<UploadForm> {
+  const { maxBytes, stallMs, free } = options;
+  const fields = new Map<string, string>();
+  const stream = new PassThrough();
+  const begun = Promise.withResolvers<FormFile | null>();
+  const ended = Promise.withResolvers<void>();
+  let isOver = false;
+  const finish = (error?: Error) => {
+    if (isOver) return;
+    isOver = true;
+    stopFeeding();
+    free();
+    if (error === undefined) {
+      stream.end();
+      begun.resolve(null);
+      ended.resolve();
+    } else {
+      stream.destroy(error);
+      begun.reject(error);
+      ended.reject(error);
+    }
+  };
+  // Whoever waits for one of the three hears of an error there; where nobody waits, it concerns nobody.
+  for (const promise of [begun.promise, ended.promise]) promise.catch(() => undefined);
+  stream.on('error', () => undefined);
+  listen(parser, { fields, stream, maxBytes, begin: begun.resolve, finish });
+  const stopFeeding = feed(request, parser, { maxBytes, stallMs, finish });
+  const file = await begun.promise;
+  return {
+    fields,
+    file,
+    allFields: () => ended.promise.then(() => fields),
+    [Symbol.dispose]: () => {
+      finish(brokenOff());
+      discardBody(request);
+    },
+  };
+}
+
+interface Listener {
+  readonly fields: Map<string, string>;
+  readonly stream: PassThrough;
+  readonly maxBytes: number;
+  readonly begin: (file: FormFile) => void;
+  readonly finish: (error?: Error) => void;
+}
+
+function listen(parser: BusboyInstance, { fields, stream, maxBytes, begin, finish }: Listener): void {
+  const refuse = (code: string, message: string) => finish(badInput([], code, message));
+  parser.on('field', (name, value, _nameTruncated, isTruncated) => {
+    if (isTruncated) finish(new ClientError('PAYLOAD_TOO_LARGE', `A text field takes at most ${maxFieldBytes} bytes`));
+    else fields.set(name, value);
+  });
+  parser.on('file', (field, part, filename: string | undefined) => {
+    part.on('limit', () => finish(tooLarge(maxBytes)));
+    part.on('error', () => finish(brokenOff()));
+    part.pipe(stream, { end: false });
+    begin({ field, filename: filename ?? null, stream });
+  });
+  parser.on('filesLimit', () => refuse('TOO_MANY_FILES', 'Expected one file, got more'));
+  parser.on('fieldsLimit', () => refuse('TOO_MANY_FIELDS', `Expected at most ${maxFields} text fields, got more`));
+  parser.on('error', () => finish(brokenOff()));
+  parser.on('finish', () => finish());
+}
+
+/** Writes the body into the parser as fast as the file is read. Returns what ends that. */
+function feed(
+  request: IncomingMessage,
+  parser: BusboyInstance,
+  options: { readonly maxBytes: number; readonly stallMs: number; readonly finish: (error: Error) => void },
+): () => void {
+  const { maxBytes, stallMs, finish } = options;
+  let bytes = 0;
+  const stalled = () => finish(new ClientError('REQUEST_TIMEOUT', `Nothing of the upload came for ${stallMs} ms`));
+  let timer = setTimeout(stalled, stallMs);
+  const take = (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > maxBytes + maxFormBytes) return finish(tooLarge(maxBytes));
+    if (parser.write(chunk)) return timer.refresh();
+    // A wait that the reader of the file causes is not the sender's stall.
+    clearTimeout(timer);
+    return request.pause();
+  };
+  const goOn = () => {
+    timer = setTimeout(stalled, stallMs);
+    request.resume();
+  };
+  const end = () => {
+    clearTimeout(timer);
+    parser.end();
+  };
+  const breakOff = () => finish(brokenOff());
+  const onClose = () => request.readableEnded || breakOff();
+  request.on('data', take).on('end', end).on('error', breakOff).on('close', onClose);
+  parser.on('drain', goOn);
+  return () => {
+    clearTimeout(timer);
+    parser.off('drain', goOn);
+    request.off('data', take).off('end', end).off('close', onClose).pause();
+  };
+}
+
+function openParser(headers: IncomingMessage['headers'], maxBytes: number): BusboyInstance {
+  const { 'content-type': type = '' } = headers;
+  const withType: BusboyHeaders = { ...headers, 'content-type': type };
+  try {
+    return new Busboy({
+      headers: withType,
+      limits: {
+        fieldSize: maxFieldBytes,
+        fields: maxFields,
+        files: 1,
+        fileSize: maxBytes,
+        headerPairs: 20,
+        headerSize: maxHeaderBytes,
+      },
+      isPartAFile: (field, contentType, filename) =>
+        filename !== undefined || contentType === 'application/octet-stream' || field === 'file',
+    });
+  } catch (cause) {
+    throw new ClientError('BAD_USER_INPUT', 'Expected a boundary in the content type multipart/form-data', { cause });
+  }
+}
+
+function tooLarge(maxBytes: number): ClientError {
+  return new ClientError('PAYLOAD_TOO_LARGE', `A file takes at most ${maxBytes} bytes`);
+}
+
+function brokenOff(): ClientError {
+  return badInput([], 'UPLOAD_BROKEN_OFF', 'The multipart form breaks off before its closing boundary');
+}
