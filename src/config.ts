@@ -126,10 +126,14 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** Reads the settings; an empty variable counts as unset. Throws one ConfigError with all problems. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads the settings from `environment` (the process's), where it has none from `defaults`; an empty variable counts as
+ *  unset. Throws one ConfigError with all problems. */
+export function readConfig(options: { environment?: Environment; defaults?: Environment } = {}): Config {
+  const environment = options.environment ?? process.env;
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const result = settings.safeParse(given);
+  const result = settings.safeParse({ ...options.defaults, ...given });
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
   throw new ConfigError(`The configuration is not usable:\n${problems.join('\n')}`);

@@ -17,7 +17,8 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   migrate: runMigrate,
   async demo(args) {
     const { demo } = await import('./demo/demo.ts');
-    const service = await demo(readConfig(), { log: createLog(readConfig().BULKCAST_LOG) });
+    const config = readConfig({ defaults: { BULKCAST_LOG: 'warn' } });
+    const service = await demo(config, createLog(config.BULKCAST_LOG));
     if (args.includes('--exit')) await service.stop();
     else stopOnSignal(service);
   },
