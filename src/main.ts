@@ -48,12 +48,16 @@ async function runMigrate(): Promise<void> {
   await install(databaseUrl, createLog(logLevel));
 }
 
+/** What a stop may take before it is cut off; an orchestrator kills after ten seconds or more. */
+const stopLimitMs = 9_500;
+
 /** Exit code 0 after a clean stop; a second signal does not wait for it. */
 function stopOnSignal(service: Service): void {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
     if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143);
     isStopping = true;
+    setTimeout(() => fail(new Error(`the stop took longer than ${stopLimitMs} ms`)), stopLimitMs).unref();
     service.stop().then(
       () => process.exit(0),
       (error: unknown) => fail(error),

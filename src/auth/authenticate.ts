@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Database } from '../db/client.ts';
-import { ClientError } from '../errors.ts';
-import type { Caller, Credentials } from './caller.ts';
+import { type Caller, type Credentials, unauthenticated } from './caller.ts';
 import { readToken } from './tokens.ts';
 
 export interface AuthDeps {
@@ -21,13 +20,6 @@ export async function authenticate(deps: AuthDeps, credentials: Credentials): Pr
 
 export function hashAppToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
-}
-
-export function unauthenticated(): ClientError {
-  return new ClientError(
-    'UNAUTHENTICATED',
-    'Send X-App-Id and X-App-Token, or Authorization: Bearer with a valid token',
-  );
 }
 
 async function authenticateKey(db: Database, appId: string, appToken: string): Promise<Caller> {

@@ -1,3 +1,5 @@
+import { ClientError } from '../errors.ts';
+
 /** Who is calling, and for which project: all that a door may show is confined to it. */
 export interface Caller {
   readonly projectId: string;
@@ -23,4 +25,12 @@ export function readCredentials(source: Readonly<Record<string, unknown>> | null
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
   return { appId: read('x-app-id'), appToken: read('x-app-token'), authorization: read('authorization') };
+}
+
+/** The answer to credentials that are missing or not right. */
+export function unauthenticated(): ClientError {
+  return new ClientError(
+    'UNAUTHENTICATED',
+    'Send X-App-Id and X-App-Token, or Authorization: Bearer with a valid token',
+  );
 }

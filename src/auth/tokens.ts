@@ -1,6 +1,5 @@
 import { jwtVerify, SignJWT } from 'jose';
-import { unauthenticated } from './authenticate.ts';
-import type { Caller } from './caller.ts';
+import { type Caller, unauthenticated } from './caller.ts';
 
 const audience = 'bulkcast';
 const algorithm = 'HS256';

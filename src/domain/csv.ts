@@ -17,6 +17,7 @@ const maxColumns = 500;
 export async function readCsv(stream: Readable, options: { readonly maxLineBytes: number }): Promise<Csv> {
   const parser = parse({
     bom: true,
+    record_delimiter: ['\r\n', '\n', '\r'],
     relax_column_count: true,
     skip_empty_lines: true,
     max_record_size: options.maxLineBytes,

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { ConfigError, readConfig } from '../src/config.ts';
+
+const read = (environment: Record<string, string>) => readConfig({ environment });
+
+test('needs no setting at all', () => {
+  expect(read({})).toMatchObject({
+    PORT: 4000,
+    HOST: '127.0.0.1',
+    BULKCAST_ROLE: 'all',
+    BULKCAST_DATA_DIR: '.bulkcast',
+  });
+});
+
+test('an empty variable counts as unset', () => {
+  expect(read({ PORT: '', DATABASE_URL: '', REDIS_URL: '' })).toMatchObject({ PORT: 4000 });
+});
+
+test('tells every problem at once, each with its variable', () => {
+  const problems = () => read({ PORT: 'many', BULKCAST_ROLE: 'boss', REDIS_URL: 'http://x', BULKCAST_SECRET: 'short' });
+  expect(problems).toThrow(ConfigError);
+  for (const name of ['PORT', 'BULKCAST_ROLE', 'REDIS_URL', 'BULKCAST_SECRET']) expect(problems).toThrow(name);
+});
+
+test('refuses one of several processes without a Redis, and a database without a secret', () => {
+  const secret = 'a secret of the tests, long enough for HMAC';
+  expect(() => read({ BULKCAST_ROLE: 'gateway', DATABASE_URL: 'postgres://h/d', BULKCAST_SECRET: secret })).toThrow(
+    'REDIS_URL',
+  );
+  expect(() => read({ BULKCAST_ROLE: 'worker', REDIS_URL: 'redis://h' })).toThrow('DATABASE_URL');
+  expect(() => read({ DATABASE_URL: 'postgres://h/d' })).toThrow('BULKCAST_SECRET');
+});
+
+test('refuses half a first project', () => {
+  const settings = {
+    DATABASE_URL: 'postgres://h/d',
+    BULKCAST_SECRET: 'a secret of the tests, long enough for HMAC',
+    BULKCAST_BOOTSTRAP_APP_ID: 'app',
+  };
+  expect(() => read(settings)).toThrow('BULKCAST_BOOTSTRAP_APP_TOKEN');
+});

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { describeSettings } from '../src/config.ts';
+import { clientErrors } from '../src/errors.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+test('lists exactly the settings that there are, with their defaults', () => {
+  const listed = [...readme.matchAll(/^\| `((?:BULKCAST_)?[A-Z]+(?:_[A-Z]+)*)` \| (|`[^`]*`) \| /gm)].map(
+    ([, name, fallback = '']) => [name, fallback.replaceAll('`', '')],
+  );
+  expect(listed).toEqual(describeSettings().map(({ name, fallback }) => [name, fallback]));
+});
+
+test('lists exactly the codes of refused requests, with their statuses', () => {
+  const listed = [...readme.matchAll(/^\| `([A-Z_]+)` \| (\d{3}) \|/gm)].map(([, code, status]) => [
+    code,
+    Number(status),
+  ]);
+  expect(listed).toEqual(Object.entries(clientErrors));
+});
