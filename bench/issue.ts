@@ -27,7 +27,7 @@ export async function run() {
   await admin.connect();
   await admin.query('create table copied_cards (like gift_cards including all)');
   const rows = readyMadeRows();
-  await using service = await startService(database.url, { BULKCAST_WORKER_SLOTS: '2', BULKCAST_LOG: 'warn' });
+  await using service = await startService(database.url, { BULKCAST_WORKER_SLOTS: '2' });
 
   const issueCards = async (count: number) => {
     const startedMs = performance.now();

@@ -7,6 +7,7 @@ import type { Metrics } from './metrics.ts';
 import type { Bus } from './progress/bus.ts';
 import type { Feeds } from './progress/feeds.ts';
 import type { EngineDeps } from './tasks/engine.ts';
+import type { UploadReader } from './uploads.ts';
 
 /** What every door of a gateway is given. */
 export interface GatewayDeps {
@@ -17,6 +18,8 @@ export interface GatewayDeps {
   readonly engine: EngineDeps;
   readonly bus: Bus;
   readonly feeds: Feeds;
+  /** One for all doors: it bounds the uploads of the gateway. */
+  readonly uploads: UploadReader;
   readonly auth: AuthDeps;
   readonly links: SignedLinks;
 }

@@ -57,3 +57,15 @@ export function badInput(path: InputIssue['path'], code: string, message: string
 export function notFound(type: string, id: string): ClientError {
   return new ClientError('NOT_FOUND', `Cannot find ${type} with id ${id}`, { resource: { type, id } });
 }
+
+/** SQLSTATEs of a text that Postgres cannot hold (NUL above all). */
+const unstorableText = ['22021', '22P05'];
+
+/** What a thrown value says to a client: a client error as it is, a text that cannot be stored as BAD_USER_INPUT. Undefined
+ *  for everything else, which is a bug or an outage and must be masked. */
+export function toClientError(error: unknown): ClientError | undefined {
+  if (error instanceof ClientError) return error;
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  if (!unstorableText.some((code) => code === error.code)) return undefined;
+  return new ClientError('BAD_USER_INPUT', 'A text must not contain NUL', { cause: error });
+}

@@ -6,8 +6,9 @@ import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './listen.ts';
 import { openFeeds } from './progress/feeds.ts';
-import { registerRest } from './rest/server.ts';
+import { answerUnreadablePath, registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
+import { createUploadReader } from './uploads.ts';
 
 /** Starts to listen, with every door open. Its stop ends the streams first: 1012 on a WebSocket. */
 export async function startGateway(app: App, secret: string): Promise<Listener> {
@@ -16,6 +17,10 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   const deps: GatewayDeps = {
     ...app,
     feeds: openFeeds(app),
+    uploads: createUploadReader({
+      maxUploads: config.BULKCAST_MAX_UPLOADS,
+      stallMs: config.BULKCAST_UPLOAD_STALL_MS,
+    }),
     auth: { db: app.db, secret },
     links: createSignedLinks({
       secret,
@@ -47,6 +52,8 @@ function createServer(bodyLimit: number): FastifyInstance {
     requestIdHeader: false,
     logger: false,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 500 },
+    frameworkErrors: answerUnreadablePath,
+    // A code has up to 255 characters, each up to nine in a path.
+    routerOptions: { maxParamLength: 2_500 },
   });
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { badInput, ClientError } from './errors.ts';
 import type { Upload } from './tasks/operation.ts';
@@ -140,12 +140,20 @@ function listen(parser: BusboyInstance, { fields, stream, maxBytes, begin, finis
     part.on('limit', () => finish(tooLarge(maxBytes)));
     part.on('error', () => finish(brokenOff()));
     part.pipe(stream, { end: false });
-    begin({ field, filename: filename ?? null, stream });
+    begin({ field, filename: filename ?? null, stream: readLater(stream) });
   });
   parser.on('filesLimit', () => refuse('TOO_MANY_FILES', 'Expected one file, got more'));
   parser.on('fieldsLimit', () => refuse('TOO_MANY_FIELDS', `Expected at most ${maxFields} text fields, got more`));
   parser.on('error', () => finish(brokenOff()));
   parser.on('finish', () => finish());
+}
+
+/** What `source` holds, and its error, once somebody reads: an error that came earlier would meet nobody who listens. */
+function readLater(source: Readable): Readable {
+  async function* contents(): AsyncGenerator<Buffer> {
+    yield* source;
+  }
+  return Readable.from(contents(), { objectMode: false }).on('error', () => undefined);
 }
 
 /** Writes the body into the parser as fast as the file is read. Returns what ends that. */

@@ -17,7 +17,8 @@ const typePhrases: Readonly<Record<string, string>> = {
 export function failureOf(row: number, key: string | null, error: z.ZodError, item: unknown): Failure {
   const [issue] = error.issues;
   if (issue === undefined) throw new Error('a refused item without an issue', { cause: error });
-  const message = issue.code === 'custom' ? issue.message : describe(issue, item);
+  const isWhole = issue.code === 'custom' && issue.params?.isWhole === true;
+  const message = isWhole ? issue.message : describe(issue, item);
   return { row, key, code: codeOf(issue, item), message };
 }
 
@@ -26,9 +27,9 @@ export function reason(field: string, phrase: string, value: unknown): string {
   return `${field}: ${phrase} (actual value is '${show(value)}')`;
 }
 
-/** A zod refinement's message about the whole value: shown as it is, without field or value. */
+/** An issue for zod whose message is the whole reason: shown as it is. */
 export function custom(path: readonly string[], message: string) {
-  return { code: 'custom' as const, path: [...path], message, input: undefined };
+  return { code: 'custom' as const, path: [...path], message, input: undefined, params: { isWhole: true } };
 }
 
 function describe(issue: z.core.$ZodIssue, item: unknown): string {

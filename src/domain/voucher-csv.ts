@@ -1,4 +1,5 @@
 import { badInput } from '../errors.ts';
+import { isStorable, unstorable } from '../tasks/input.ts';
 import { readWireDate } from './dates.ts';
 import { reason } from './reasons.ts';
 import { discountTypes, voucherTypes } from './voucher-input.ts';
@@ -45,6 +46,7 @@ export function checkVoucherHeader(header: readonly string[]): void {
     throw invalidHeader(`the column Code is missing; found ${header.slice(0, 20).join(', ')}`);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw invalidHeader(`the column ${twice} stands there twice`);
+  if (!isStorable(header)) throw invalidHeader(`a column name ${unstorable}`);
   const spaced = header.find((name) => !known.has(name.toLowerCase()) && (/\s/.test(name) || name === ''));
   if (spaced !== undefined) throw invalidHeader(`a metadata column has a name without white space; found '${spaced}'`);
 }
@@ -67,6 +69,8 @@ export function readVoucherRow(
   });
   const code = cell.get('code') ?? '';
   try {
+    const unfit = header.find((_name, index) => !isStorable(cells[index]));
+    if (unfit !== undefined) throw new Refusal(`${unfit}: ${unstorable}`);
     if (cells.length !== header.length) throw new Refusal(`expected ${header.length} cells, found ${cells.length}`);
     return { record: readRecord(code, cell, readMetadata(header, cells)) };
   } catch (error) {

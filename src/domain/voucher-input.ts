@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isStorable, unstorable } from '../tasks/input.ts';
 import { readWireDate } from './dates.ts';
 import { custom, reason } from './reasons.ts';
 import type { VoucherRecord } from './vouchers.ts';
@@ -117,6 +118,8 @@ export const voucherInput = z
       .meta({ graphql: 'JSON', description: 'An object of your own keys and values.' }),
   })
   .superRefine((value, context) => {
+    const unfit = Object.entries(value).find(([, part]) => !isStorable(part));
+    if (unfit !== undefined) context.addIssue(custom([unfit[0]], `${unfit[0]}: ${unstorable}`));
     const type = typeOf(value);
     if (type === 'DISCOUNT_VOUCHER' && value.discount === undefined) {
       context.addIssue(custom(['discount'], reason('discount', 'must be an object, property is required', undefined)));

@@ -6,21 +6,21 @@ import { makeCardNumbers } from '../domain/card-numbers.ts';
 import { findProgram } from '../domain/gift-cards.ts';
 import { reason } from '../domain/reasons.ts';
 import { badInput, notFound } from '../errors.ts';
-import { dateTime } from '../tasks/input.ts';
+import { dateTime, text } from '../tasks/input.ts';
 import { type ApplyContext, type Chunk, defineOperation, type Failure } from '../tasks/operation.ts';
 
 const dayMs = 24 * 3600 * 1000;
 const defaultValidityDays = 365;
 
-const text = (description: string) => z.string().max(2000).nullable().optional().describe(description);
+const part = (description: string) => text().max(2000).nullable().optional().describe(description);
 
 const recipient = z
   .strictObject({
-    customerEmail: text('Where the card is announced.'),
-    customerPhone: text("The recipient's telephone number."),
-    customerName: text("The recipient's name, printed on the card."),
-    senderName: text('Who gives the card.'),
-    customMessage: text('A message to the recipient.'),
+    customerEmail: part('Where the card is announced.'),
+    customerPhone: part("The recipient's telephone number."),
+    customerName: part("The recipient's name, printed on the card."),
+    senderName: part('Who gives the card.'),
+    customMessage: part('A message to the recipient.'),
   })
   .meta({ id: 'GiftCardRecipientInput', description: 'Whom one card is for; every part is optional.' });
 type Recipient = z.infer<typeof recipient>;
@@ -38,7 +38,7 @@ const parts = Object.keys(maxLengths) as (keyof Recipient)[];
 const decimal = z
   .union([z.number(), z.string()])
   .transform((value, context) => {
-    const [, whole = '', cents = ''] = /^(\d{1,5})(?:\.(\d{1,2}))?0*$/.exec(String(value).trim()) ?? [];
+    const [, whole = '', cents = ''] = /^(\d{1,5})(?:\.(\d{1,2})0*)?$/.exec(String(value).trim()) ?? [];
     const amount = Number(`${whole}.${cents}`);
     if (whole !== '' && amount >= 0.01 && amount <= 10_000) return amount.toFixed(2);
     context.addIssue({
@@ -59,7 +59,7 @@ const input = z
       .meta({ graphql: 'ID', description: 'The program that issues the cards: 24 hex digits.' }),
     initialValue: decimal,
     isPhysical: z.boolean().default(false).describe('Whether the cards are printed on plastic.'),
-    designTemplate: z.string().max(100).nullable().optional().describe('Name of the design.'),
+    designTemplate: text().max(100).nullable().optional().describe('Name of the design.'),
     expiresAt: dateTime('When the cards end; default: 365 days from now.').nullable().optional(),
     count: z.int().min(1).nullable().optional().describe('How many cards to issue; give this or recipients.'),
     recipients: z
@@ -165,10 +165,10 @@ function makeCardPrefix(): string {
 }
 
 function refuse(item: Recipient, row: number): Failure[] {
-  for (const part of parts) {
-    const value = item[part];
-    if (typeof value === 'string' && value.length > maxLengths[part]) {
-      const message = reason(part, `must have at most ${maxLengths[part]} characters`, value);
+  for (const name of parts) {
+    const value = item[name];
+    if (typeof value === 'string' && value.length > maxLengths[name]) {
+      const message = reason(name, `must have at most ${maxLengths[name]} characters`, value);
       return [{ row, key: item.customerEmail ?? null, code: 'INVALID', message }];
     }
   }

@@ -19,6 +19,21 @@ export function itemSchemaOf(schema: z.ZodType): z.ZodObject | undefined {
   return item instanceof z.ZodObject ? item : undefined;
 }
 
+/** Text that Postgres can hold: no NUL, no half of a surrogate pair. */
+export function text() {
+  return z.string().refine(isStorable, unstorable);
+}
+
+/** What is said of text that is not storable. */
+export const unstorable = 'must not contain NUL or half a surrogate pair';
+
+/** False when some text in it, keys included, cannot be stored; looks into lists and objects. */
+export function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, part]) => isStorable(key) && isStorable(part));
+}
+
 /** A file that is still arriving. */
 export function upload(description: string) {
   return z.custom<Upload>(isUpload, 'expected a file').meta({ graphql: 'File', description });

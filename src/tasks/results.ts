@@ -44,8 +44,10 @@ export function issuanceErrorOf(snapshot: Snapshot): string | null {
   return `${snapshot.failed} of ${snapshot.total} cards could not be issued`;
 }
 
-/** The result's fixed text (contract of the async actions, section 1.1; the plural is never adapted to the number). */
+/** The result's fixed text (contract of the async actions, section 1.1; the plural is never adapted to the number), or why
+ *  the task FAILED: an async action has no other place to say it. */
 export function resultMessageOf(operation: AnyOperation, snapshot: Snapshot): string {
+  if (snapshot.error !== null) return snapshot.error;
   const noun = operation.result?.noun ?? 'item';
   return `${snapshot.succeeded} ${noun}(s) imported successfully, ${snapshot.failed} failed.`;
 }

@@ -4,6 +4,7 @@ import { stageChunks } from './chunks.ts';
 import type { EngineDeps } from './engine.ts';
 import { checkSameRequest, fingerprintInput, insertKey, reserveKey } from './idempotency.ts';
 import { newTaskId } from './ids.ts';
+import { isStorable } from './input.ts';
 import type { AnyOperation } from './operation.ts';
 import { applyChunk } from './run.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -95,7 +96,7 @@ async function applyAll(tx: Tx, operation: AnyOperation, task: Snapshot, chunkCo
 }
 
 function checkKey(key: string | undefined): void {
-  if (key === undefined || (key.length >= 1 && key.length <= maxKeyLength)) return;
+  if (key === undefined || (key.length >= 1 && key.length <= maxKeyLength && isStorable(key))) return;
   const message = `An Idempotency-Key has 1 to ${maxKeyLength} characters`;
   throw new ClientError('BAD_USER_INPUT', message, {
     issues: [{ path: ['idempotencyKey'], code: 'INVALID_IDEMPOTENCY_KEY', message }],

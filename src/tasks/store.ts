@@ -196,17 +196,21 @@ export async function failTask(db: Database, id: string, error: string): Promise
   return row && toSnapshot(row);
 }
 
-/** Stores the failures of one chunk, in one statement. */
+/** Stores the failures of one chunk, in one statement. What cannot be stored of a refused item shows as a replacement. */
 export async function insertFailures(tx: Tx, taskId: string, failures: readonly Failure[]): Promise<void> {
   if (failures.length === 0) return;
   await sql`
     insert into failures (task_id, row_number, key, code, message)
     select ${taskId}, * from unnest(
       ${failures.map((failure) => failure.row)}::integer[],
-      ${failures.map((failure) => failure.key)}::text[],
+      ${failures.map((failure) => failure.key && toStorable(failure.key))}::text[],
       ${failures.map((failure) => failure.code)}::text[],
-      ${failures.map((failure) => failure.message)}::text[]
+      ${failures.map((failure) => toStorable(failure.message))}::text[]
     )`.execute(tx);
+}
+
+function toStorable(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed();
 }
 
 /** One page of a task's failures in row order, after row `afterRow`. */

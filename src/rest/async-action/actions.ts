@@ -1,0 +1,119 @@
+import type { FastifyInstance } from 'fastify';
+import type { GatewayDeps } from '../../deps.ts';
+import { readWireDate } from '../../domain/dates.ts';
+import { badInput, notFound } from '../../errors.ts';
+import { operationOf } from '../../tasks/engine.ts';
+import {
+  asyncActionStatusOf,
+  operationStatusOf,
+  processingTimeOf,
+  resultMessageOf,
+  wholeProgressOf,
+  wireFailureOf,
+} from '../../tasks/results.ts';
+import type { Snapshot } from '../../tasks/snapshot.ts';
+import { isFinal } from '../../tasks/state.ts';
+import { findTask, listFailures, listTasks } from '../../tasks/store.ts';
+import { callerOf } from '../door.ts';
+import { answerPoll } from '../polls.ts';
+import { invalidQuery } from './refusals.ts';
+import type { Action, ActionList, ActionWithResult } from './shapes.ts';
+
+interface Poll {
+  readonly Params: { readonly id: string };
+}
+interface List {
+  readonly Querystring: { readonly limit?: unknown; readonly end_date?: unknown };
+}
+
+const defaultLimit = 10;
+const maxLimit = 100;
+
+/** The poll of one async action, and their list. */
+export function registerActions(server: FastifyInstance, deps: GatewayDeps): void {
+  server.get<Poll>('/async-actions/:id', { config: { door: 'poll' } }, async (request, reply) => {
+    const found = await findAction(deps, callerOf(request).projectId, request.params.id);
+    const task = found.state === 'QUEUED' ? await waitForStart(deps, found) : found;
+    return answerPoll(request, reply, task, { mayBeStale: false, body: () => describeWithResult(deps, task) });
+  });
+
+  server.get<List>('/async-actions', async (request): Promise<ActionList> => {
+    const limit = readLimit(request.query.limit);
+    const filter = { models: ['ASYNC_ACTION'] as const, createdBefore: readEndDate(request.query.end_date) };
+    const tasks = await listTasks(deps.db, callerOf(request).projectId, filter, { limit: limit + 1 });
+    return {
+      object: 'list',
+      data_ref: 'async_actions',
+      async_actions: tasks.slice(0, limit).map((task) => describe(deps, task)),
+      has_more: tasks.length > limit,
+    };
+  });
+}
+
+async function findAction(deps: GatewayDeps, projectId: string, id: string): Promise<Snapshot> {
+  // An id of another form is nobody's, and need not be a text that Postgres takes.
+  const task = /^aa_[0-9a-f]{18}$/.test(id) ? await findTask(deps.db, projectId, id) : undefined;
+  if (task?.model !== 'ASYNC_ACTION') throw notFound('async_action', id);
+  return task;
+}
+
+/** Two official clients stop at the first answer that is not IN_PROGRESS, so a QUEUED task gets a moment to start. */
+async function waitForStart(deps: GatewayDeps, task: Snapshot): Promise<Snapshot> {
+  const waitMs = deps.config.BULKCAST_POLL_WAIT_MS;
+  if (waitMs === 0) return task;
+  const signal = AbortSignal.timeout(waitMs);
+  const watch = await deps.feeds.watchTask(task.projectId, task.id, { afterVersion: task.version, signal });
+  for await (const newer of watch ?? []) {
+    if (newer.state !== 'QUEUED') return newer;
+  }
+  return task;
+}
+
+function describe(deps: GatewayDeps, task: Snapshot): Action {
+  return {
+    id: task.id,
+    type: operationOf(deps.engine.operations, task.operation).actionType ?? task.operation,
+    status: asyncActionStatusOf(task.state),
+    operation_status: operationStatusOf(task.state),
+    created_at: task.createdAt.toISOString(),
+    updated_at: task.updatedAt.toISOString(),
+    request_id: task.requestId,
+    processing_time: processingTimeOf(task),
+    progress: wholeProgressOf(task),
+    object: 'async_action',
+  };
+}
+
+async function describeWithResult(deps: GatewayDeps, task: Snapshot): Promise<ActionWithResult> {
+  const operation = operationOf(deps.engine.operations, task.operation);
+  if (!isFinal(task.state)) return describe(deps, task);
+  const page = { afterRow: 0, limit: deps.config.BULKCAST_POLL_FAILURES };
+  const failures = task.failed > 0 ? await listFailures(deps.db, task.id, page) : [];
+  const result = {
+    message: resultMessageOf(operation, task),
+    failed: failures.map((failure) => wireFailureOf(operation, failure)),
+    done_count: task.succeeded,
+    failed_count: task.failed,
+  };
+  return { ...describe(deps, task), result };
+}
+
+function readLimit(given: unknown): number {
+  if (given === undefined) return defaultLimit;
+  const limit = typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : undefined;
+  if (limit === undefined) throw invalid('limit', 'should be integer');
+  if (limit < 1) throw invalid('limit', 'cannot be lower than 1');
+  if (limit > maxLimit) throw invalid('limit', `cannot be greater than ${maxLimit}`);
+  return limit;
+}
+
+function readEndDate(given: unknown): Date | undefined {
+  if (given === undefined) return undefined;
+  const date = typeof given === 'string' ? readWireDate(given) : undefined;
+  if (date === undefined) throw invalid('end_date', 'cannot be recognized as a ISO-8601 compliant date');
+  return date;
+}
+
+function invalid(name: string, problem: string) {
+  return badInput([name], invalidQuery, `Property .${name} ${problem}`);
+}

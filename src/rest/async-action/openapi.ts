@@ -1,0 +1,93 @@
+import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
+import { answers, idempotencyKey, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import * as shapes from './shapes.ts';
+
+/** The paths below /v1: the reads, and the start of every operation that has one. */
+export function asyncActionPaths(printer: Printer, operations: Iterable<AnyOperation>): Paths {
+  const error = printer.answer('Error', shapes.error);
+  const paths: Paths = {
+    '/v1/async-actions': { get: list(printer, error) },
+    '/v1/async-actions/{asyncActionId}': { get: poll(printer, error) },
+    '/v1/vouchers/{code}': { get: voucher(printer, error) },
+  };
+  for (const operation of operations) {
+    const { rest } = operation;
+    if (rest === null) continue;
+    const path = rest.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [rest.method.toLowerCase()]: start(printer, error, operation, rest) };
+  }
+  return paths;
+}
+
+function list(printer: Printer, error: JsonSchema): object {
+  return {
+    operationId: 'list-async-actions',
+    summary: 'The newest async actions, without results.',
+    parameters: [
+      parameter('query', 'limit', { type: 'integer', minimum: 1, maximum: 100, default: 10 }, 'Page size.'),
+      parameter('query', 'end_date', { type: 'string', format: 'date-time' }, 'Only those created before it.'),
+    ],
+    responses: {
+      200: answers('A page.', printer.answer('AsyncActionList', shapes.actionList)),
+      400: answers('A query parameter is not valid.', error),
+      401: answers('Unauthorized.', error),
+    },
+  };
+}
+
+function poll(printer: Printer, error: JsonSchema): object {
+  return {
+    operationId: 'get-async-action',
+    summary: 'How an async action is getting on. ETag is its version; Retry-After says when to ask again.',
+    parameters: [parameter('path', 'asyncActionId', { type: 'string' }, 'As the start answered it.')],
+    responses: {
+      200: answers('The action.', printer.answer('AsyncAction', shapes.actionWithResult)),
+      304: { description: 'Nothing is newer than If-None-Match.' },
+      401: answers('Unauthorized.', error),
+      404: answers('No such action.', error),
+    },
+  };
+}
+
+function voucher(printer: Printer, error: JsonSchema): object {
+  return {
+    operationId: 'get-voucher',
+    summary: 'One voucher.',
+    parameters: [parameter('path', 'code', { type: 'string' }, 'Its code or its id.')],
+    responses: {
+      200: answers('The voucher.', printer.answer('Voucher', shapes.voucher)),
+      401: answers('Unauthorized.', error),
+      404: answers('No such voucher.', error),
+    },
+  };
+}
+
+function start(printer: Printer, error: JsonSchema, operation: AnyOperation, rest: RestStart): object {
+  const type = rest.body === 'csv' ? 'multipart/form-data' : 'application/json';
+  const names = [...rest.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+  const inPath = names.map((name) => parameter('path', name, { type: 'string' }, 'Its id or name.'));
+  return {
+    operationId: operation.name,
+    summary: operation.mutation.description,
+    parameters: [...inPath, idempotencyKey],
+    requestBody: { required: true, content: { [type]: { schema: bodyOf(printer, operation, rest) } } },
+    responses: {
+      [rest.status]: answers(`Started: ${operation.actionType}.`, printer.answer('Started', shapes.started)),
+      400: answers('The payload is not valid.', error),
+      401: answers('Unauthorized.', error),
+      409: answers('The first request with this key is still running.', error),
+      413: answers('The body is too large.', printer.answer('TooLarge', shapes.tooLarge)),
+      422: answers('The key was used with another request.', error),
+    },
+  };
+}
+
+/** The part of the operation's input that the body is: all of it, or one property. */
+function bodyOf(printer: Printer, operation: AnyOperation, rest: RestStart): JsonSchema {
+  const schema = printer.input(operation.input);
+  const body = {};
+  const input = rest.toInput({ body, params: {}, query: {} });
+  const [property] = Object.entries(Object(input)).find(([, value]) => value === body) ?? [];
+  const part = property === undefined ? undefined : schema.properties?.[property];
+  return typeof part === 'object' ? part : schema;
+}

@@ -1,0 +1,58 @@
+import type { z } from 'zod';
+import { ClientError } from '../../errors.ts';
+import type { AnyOperation } from '../../tasks/operation.ts';
+
+const maxTold = 10;
+const typeNames: Readonly<Record<string, string>> = { int: 'integer', record: 'object' };
+
+/**
+ * Checks what a start made of its request with the operation's schema. Throws BAD_USER_INPUT in the contract's words
+ * (section 3.1: `Property .<path> should be <type>`); `body` is where paths begin.
+ */
+export function checkInput(operation: AnyOperation, input: unknown, body: unknown): unknown {
+  const result = operation.input.safeParse(input);
+  if (result.success) return result.data;
+  const told = result.error.issues.slice(0, maxTold).map((issue) => describe(issue, input, body));
+  const issues = result.error.issues.map(({ path, message }) => ({ path: path.map(toKey), code: 'INVALID', message }));
+  throw new ClientError('BAD_USER_INPUT', told.join('; '), { issues, cause: result.error });
+}
+
+function describe(issue: z.core.$ZodIssue, input: unknown, body: unknown): string {
+  const path = pathInBody(issue.path.map(toKey), input, body);
+  const value = valueAt(input, issue.path.map(toKey));
+  const name = path.at(-1);
+  if (value === undefined && path.length === 1) return `Payload should have required property '${name}'`;
+  const place = path.length === 0 ? 'Payload' : `Property ${path.map(toText).join('')}`;
+  switch (issue.code) {
+    case 'invalid_type':
+      return `${place} should be ${typeNames[issue.expected] ?? issue.expected}`;
+    case 'too_small':
+      return `${place} cannot be lower than ${issue.minimum}`;
+    case 'too_big':
+      return `${place} cannot be greater than ${issue.maximum}`;
+    default:
+      return `${place}: ${issue.message}`;
+  }
+}
+
+/** A body that is a list becomes one property of the input; its client knows nothing of that property. */
+function pathInBody(path: readonly (string | number)[], input: unknown, body: unknown): readonly (string | number)[] {
+  const [first, ...rest] = path;
+  const isWholeBody = first !== undefined && input !== body && valueAt(input, [first]) === body;
+  return isWholeBody ? rest : path;
+}
+
+function valueAt(input: unknown, path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
+    input,
+  );
+}
+
+function toKey(key: PropertyKey): string | number {
+  return typeof key === 'number' ? key : String(key);
+}
+
+function toText(key: string | number): string {
+  return typeof key === 'number' ? `[${key}]` : `.${key}`;
+}

@@ -1,0 +1,117 @@
+import type { FastifyInstance } from 'fastify';
+import type { GatewayDeps } from '../../deps.ts';
+import { cardsCsvPath, findProgram, findTaskCard, type GiftCard, listCards } from '../../domain/gift-cards.ts';
+import { ClientError, notFound } from '../../errors.ts';
+import { issueGiftCards } from '../../operations/issue-gift-cards.ts';
+import { bulkIssuanceStatusOf, issuanceErrorOf } from '../../tasks/results.ts';
+import type { Snapshot } from '../../tasks/snapshot.ts';
+import { startTask } from '../../tasks/start.ts';
+import { isFinal } from '../../tasks/state.ts';
+import { callerOf } from '../door.ts';
+import { readIdempotencyKey } from '../idempotency-key.ts';
+import { answerPoll } from '../polls.ts';
+import { findIssuance } from './find-issuance.ts';
+import { countCards, readPoll, readStart } from './requests.ts';
+import type { AsyncResponse, SyncResponse, TaskStatus } from './shapes.ts';
+
+interface Start {
+  readonly Params: { readonly programId: string };
+}
+interface Poll {
+  readonly Params: { readonly programId: string; readonly taskId: string };
+}
+
+const path = '/giftcards/programs/:programId/cards/bulk';
+
+/** The start and the poll of a bulk issuance. */
+export function registerIssuances(server: FastifyInstance, deps: GatewayDeps): void {
+  server.post<Start>(path, async (request, reply) => {
+    const { programId } = request.params;
+    const input = readStart(programId, request.query, request.body, deps.engine.limits.maxItems);
+    const isSmall = countCards(input) <= deps.config.BULKCAST_SYNC_CARDS;
+    const task = await startTask(deps.engine, {
+      operation: issueGiftCards,
+      input,
+      projectId: callerOf(request).projectId,
+      requestId: request.id,
+      idempotencyKey: readIdempotencyKey(request.headers),
+      inline: isSmall,
+    });
+    if (isSmall && isFinal(task.state)) return reply.code(201).send(await syncResponse(deps, programId, task));
+    // As it was accepted, so that a repeated request has the same answer.
+    const accepted: AsyncResponse = { taskId: task.id, status: 'pending' };
+    return reply.code(202).send(accepted);
+  });
+
+  server.get<Poll>(`${path}/:taskId`, { config: { door: 'poll' } }, async (request, reply) => {
+    const { programId, taskId } = request.params;
+    const { projectId } = callerOf(request);
+    const cardId = readPoll(programId, request.query);
+    const task = await findIssuance(deps.db, projectId, programId, taskId);
+    if (task === undefined) throw await whyNotFound(deps, projectId, programId);
+    return answerPoll(request, reply, task, {
+      mayBeStale: mayHoldExpiredLink(deps, task),
+      body: () => taskStatus(deps, programId, task, cardId),
+    });
+  });
+}
+
+async function syncResponse(deps: GatewayDeps, programId: string, task: Snapshot): Promise<SyncResponse> {
+  const cards = await listCards(deps.db, task.id, { limit: deps.config.BULKCAST_SYNC_CARDS });
+  return {
+    issuedCount: task.succeeded,
+    cards: cards.map(toSummary),
+    csvDownloadUrl: csvUrlOf(deps, programId, task),
+    failedCount: task.failed,
+  };
+}
+
+async function taskStatus(
+  deps: GatewayDeps,
+  programId: string,
+  task: Snapshot,
+  cardId: string | undefined,
+): Promise<TaskStatus> {
+  const hasEnded = isFinal(task.state);
+  return {
+    taskId: task.id,
+    status: bulkIssuanceStatusOf(task.state),
+    issuedCount: hasEnded ? task.succeeded : null,
+    cards: task.state === 'SUCCEEDED' ? await cardsOf(deps, task, cardId) : null,
+    csvDownloadUrl: task.state === 'SUCCEEDED' ? csvUrlOf(deps, programId, task) : null,
+    failedCount: hasEnded ? task.failed : null,
+    error: issuanceErrorOf(task),
+    completedAt: task.completedAt?.toISOString() ?? null,
+  };
+}
+
+/** All cards, or the one asked for; null when there are more than a poll lists. */
+async function cardsOf(deps: GatewayDeps, task: Snapshot, cardId: string | undefined): Promise<GiftCard[] | null> {
+  if (cardId !== undefined) {
+    const card = await findTaskCard(deps.db, task.id, cardId);
+    return card === undefined ? [] : [toSummary(card)];
+  }
+  const limit = deps.config.BULKCAST_POLL_CARDS;
+  if (task.succeeded > limit) return null;
+  return (await listCards(deps.db, task.id, { limit })).map(toSummary);
+}
+
+function csvUrlOf(deps: GatewayDeps, programId: string, task: Snapshot): string | null {
+  return task.succeeded > 0 ? deps.links.sign(cardsCsvPath(programId, task.id)) : null;
+}
+
+/** A client that asks whether anything is new may hold an answer as old as the task's end, and the link in it. */
+function mayHoldExpiredLink(deps: GatewayDeps, task: Snapshot): boolean {
+  if (task.completedAt === null) return false;
+  return Date.now() - task.completedAt.getTime() > deps.config.BULKCAST_LINK_SECONDS * 1000;
+}
+
+async function whyNotFound(deps: GatewayDeps, projectId: string, programId: string): Promise<ClientError> {
+  const program = await findProgram(deps.db, programId);
+  if (program?.projectId !== projectId) return notFound('program', programId);
+  return new ClientError('NOT_FOUND', 'Task not found');
+}
+
+function toSummary({ id, cardNumber, lastFourDigits }: GiftCard): GiftCard {
+  return { id, cardNumber, lastFourDigits };
+}

@@ -1,0 +1,52 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { GatewayDeps } from '../deps.ts';
+import { ClientError } from '../errors.ts';
+import { voucherifyShape } from './async-action/refusals.ts';
+import { registerAsyncActions } from './async-action/routes.ts';
+import { toFastApi } from './bulk-issuance/refusals.ts';
+import { registerBulkIssuance } from './bulk-issuance/routes.ts';
+import { type Refusal, type Shape, sendRefusal, toRefusal } from './door.ts';
+
+/**
+ * Opens the two old doors, each in the shapes of its contract: `/v1` (async actions) and `/v2` (bulk issuance). What is
+ * refused elsewhere, where no other door has shapes of its own, is told as problem details (RFC 9457).
+ */
+export async function registerRest(server: FastifyInstance, deps: GatewayDeps): Promise<void> {
+  server.setNotFoundHandler((request, reply) => sendProblem({ kind: 'unknown_path' }, request, reply));
+  server.setErrorHandler((error, request, reply) => sendProblem(toRefusal(error, request, deps), request, reply));
+  await server.register((scope) => registerAsyncActions(scope, deps), { prefix: '/v1' });
+  await server.register((scope) => registerBulkIssuance(scope, deps), { prefix: '/v2' });
+}
+
+/** For Fastify's `frameworkErrors`: answers a path that cannot be decoded, before it is routed, in the shape of its door. */
+export function answerUnreadablePath(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+  const refusal: Refusal = isTooLong
+    ? { kind: 'unknown_path' }
+    : { kind: 'client_error', error: new ClientError('BAD_USER_INPUT', 'The path is not valid percent-encoding') };
+  if (request.url.startsWith('/v1/')) sendRefusal(refusal, voucherifyShape(0), request, reply);
+  else if (request.url.startsWith('/v2/')) sendRefusal(refusal, toFastApi, request, reply);
+  else sendProblem(refusal, request, reply);
+}
+
+function sendProblem(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendRefusal(refusal, toProblem, request, reply);
+}
+
+const toProblem: Shape = (refusal, request) => {
+  const problem = (status: number, detail: string) => {
+    const body = { type: 'about:blank', title: STATUS_CODES[status], status, detail };
+    return { status, body, contentType: 'application/problem+json' };
+  };
+  switch (refusal.kind) {
+    case 'unknown_path':
+      return problem(404, 'There is nothing at this path');
+    case 'method_not_allowed':
+      return problem(405, `Use ${refusal.allowed.join(', ')}`);
+    case 'client_error':
+      return problem(refusal.error.status, refusal.error.message);
+    case 'internal':
+      return problem(500, `Something went wrong; request ${request.id}`);
+  }
+};

@@ -1,0 +1,67 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { beforeAll, expect, test } from 'vitest';
+import { printedOpenApi } from '../../src/rest/openapi.ts';
+import { startTestApp, type TestApp } from '../support/gateway.ts';
+import { createClient, present } from './client.ts';
+
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<
+    string,
+    Record<string, { readonly operationId: string; readonly security?: readonly object[] }>
+  >;
+  readonly components: { readonly schemas: Record<string, object> };
+}
+
+const document: Document = JSON.parse(printedOpenApi());
+const methods = ['get', 'post', 'put', 'delete'];
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+test('is printed the same every time, with references that lead somewhere and schemas that compile', () => {
+  expect(printedOpenApi()).toBe(printedOpenApi());
+  expect(printedOpenApi().endsWith('}\n')).toBe(true);
+  expect(document.openapi).toBe('3.1.0');
+  const references = [...printedOpenApi().matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(
+    (match) => match[1] ?? '',
+  );
+  for (const name of references) expect(document.components.schemas).toHaveProperty([name]);
+  expect(Object.keys(document.components.schemas).sort()).toEqual([...new Set(references)].sort());
+  const ajv = new Ajv2020({ strict: false, validateFormats: false }).addSchema(document, 'printed');
+  for (const name of references) expect(ajv.getSchema(`printed#/components/schemas/${name}`)).toBeDefined();
+  const ids = Object.values(document.paths).flatMap((path) =>
+    Object.values(path).map(({ operationId }) => operationId),
+  );
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test('tells every path and method that the server has, and no other', async () => {
+  const { call } = createClient(app);
+  for (const [path, operations] of Object.entries(document.paths)) {
+    const at = path.replaceAll(/\{\w+\}/g, 'x');
+    const { headers } = await call('TRACE', at, { headers: {} }).catch(() => call('PATCH', at, { headers: {} }));
+    const allowed = present(headers.get('allow'))
+      .toLowerCase()
+      .split(', ')
+      .filter((method) => methods.includes(method));
+    // A voucher may have the code `import`, so its read is allowed at the paths of the imports too.
+    expect([path, allowed.filter((method) => method !== 'get' || operations.get)]).toEqual([
+      path,
+      Object.keys(operations),
+    ]);
+  }
+});
+
+test('tells which operations ask for no credentials', async () => {
+  const { call } = createClient(app);
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, { security }] of Object.entries(operations)) {
+      const { status } = await call(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x'), { headers: {} });
+      expect([path, method, status === 401]).toEqual([path, method, security === undefined]);
+    }
+  }
+});
