@@ -35,5 +35,7 @@ export function registerHealth(server: FastifyInstance, deps: HealthDeps): void 
 export async function startHealthServer(app: App): Promise<Listener> {
   const server = fastify({ logger: false });
   registerHealth(server, app);
-  return listen(server, app.config);
+  const listener = await listen(server, app.config);
+  app.log.info('health.listening', { url: listener.url });
+  return listener;
 }

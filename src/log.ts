@@ -5,7 +5,7 @@ export interface Log {
   debug(event: string, fields?: LogFields): void;
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
-  /** An `error` field of type Error is written with its stack and causes. */
+  /** An `error` field is written with its message, code, stack and causes. */
   error(event: string, fields?: LogFields): void;
 }
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -18,11 +18,19 @@ export function createLog(level: LogLevel): Log {
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    serializers: { error: pino.stdSerializers.errWithCause },
+    serializers: { error: describeError },
   });
   const at =
     (method: 'debug' | 'info' | 'warn' | 'error') =>
     (event: string, fields: LogFields = {}) =>
       logger[method]({ event, ...fields });
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** What of an error may be logged: not its other properties, which can hold items (a database's `detail`) or credentials. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const { name, message, stack, cause } = error;
+  const code = 'code' in error ? error.code : undefined;
+  return { name, message, code, stack, ...(cause === undefined ? {} : { cause: describeError(cause) }) };
 }

@@ -15,7 +15,7 @@ export interface UploadReader {
 
 /** A form whose file is still arriving. Dispose of it when the answer is known: that frees its place and what was not read. */
 export interface UploadForm extends Disposable {
-  /** The text fields so far: those before the file, and all of them once the file's stream has ended. */
+  /** The text fields that came before the file; without one, all of them. */
   readonly fields: ReadonlyMap<string, string>;
   /** A part with a file name, one of type application/octet-stream, or one named `file`. */
   readonly file: FormFile | null;
@@ -79,6 +79,11 @@ function checkRequest(request: IncomingMessage, maxBytes: number): void {
   if (Number(length ?? 0) > maxBytes + maxFormBytes) throw tooLarge(maxBytes);
 }
 
+interface Begun {
+  readonly file: FormFile | null;
+  readonly before: ReadonlyMap<string, string>;
+}
+
 async function receiveForm(
   request: IncomingMessage,
   parser: BusboyInstance,
@@ -87,7 +92,7 @@ async function receiveForm(
   const { maxBytes, stallMs, free } = options;
   const fields = new Map<string, string>();
   const stream = new PassThrough();
-  const begun = Promise.withResolvers<FormFile | null>();
+  const begun = Promise.withResolvers<Begun>();
   const ended = Promise.withResolvers<void>();
   let isOver = false;
   const finish = (error?: Error) => {
@@ -97,7 +102,7 @@ async function receiveForm(
     free();
     if (error === undefined) {
       stream.end();
-      begun.resolve(null);
+      begun.resolve({ file: null, before: fields });
       ended.resolve();
     } else {
       stream.destroy(error);
@@ -110,9 +115,9 @@ async function receiveForm(
   stream.on('error', () => undefined);
   listen(parser, { fields, stream, maxBytes, begin: begun.resolve, finish });
   const stopFeeding = feed(request, parser, { maxBytes, stallMs, finish });
-  const file = await begun.promise;
+  const { file, before } = await begun.promise;
   return {
-    fields,
+    fields: before,
     file,
     allFields: () => ended.promise.then(() => fields),
     [Symbol.dispose]: () => {
@@ -126,7 +131,7 @@ interface Listener {
   readonly fields: Map<string, string>;
   readonly stream: PassThrough;
   readonly maxBytes: number;
-  readonly begin: (file: FormFile) => void;
+  readonly begin: (begun: Begun) => void;
   readonly finish: (error?: Error) => void;
 }
 
@@ -140,7 +145,7 @@ function listen(parser: BusboyInstance, { fields, stream, maxBytes, begin, finis
     part.on('limit', () => finish(tooLarge(maxBytes)));
     part.on('error', () => finish(brokenOff()));
     part.pipe(stream, { end: false });
-    begin({ field, filename: filename ?? null, stream: readLater(stream) });
+    begin({ file: { field, filename: filename ?? null, stream: readLater(stream) }, before: new Map(fields) });
   });
   parser.on('filesLimit', () => refuse('TOO_MANY_FILES', 'Expected one file, got more'));
   parser.on('fieldsLimit', () => refuse('TOO_MANY_FIELDS', `Expected at most ${maxFields} text fields, got more`));

@@ -21,6 +21,8 @@ export interface DatabaseOptions {
 
 const acquireTimeoutMs = 10_000;
 const statementTimeoutMs = 120_000;
+/** The server ends a statement by itself; this ends the wait for a server that cannot be reached any more. */
+const answerTimeoutMs = statementTimeoutMs + 5_000;
 
 /** A pool of connections. Whoever waits for one longer than 10 s, or for one statement longer than 120 s, gets an error. */
 export function openDatabase(options: DatabaseOptions): DatabaseClient {
@@ -32,12 +34,16 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     statement_timeout: statementTimeoutMs,
+    query_timeout: answerTimeoutMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
     types: { getTypeParser },
   });
-  pool.on('error', (error) => options.log.warn('database.connection_lost', { error }));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   let stopped: Promise<void> | undefined;
+  pool.on('error', (error) => {
+    // A connection that is being closed may still hear that its server stops.
+    if (stopped === undefined) options.log.warn('database.connection_lost', { error });
+  });
   return { db, stop: () => (stopped ??= db.destroy()) };
 }
 

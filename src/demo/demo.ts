@@ -73,6 +73,7 @@ async function showProgress(client: DemoClient, tasks: Readonly<Record<string, s
     {
       format: '  {name} {bar} {percentage}% | {value}/{total} | {failed} failed | {rate}/s | {state}',
       hideCursor: true,
+      stream: process.stdout,
       noTTYOutput: true,
       notTTYSchedule: 1_000,
     },

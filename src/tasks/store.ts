@@ -43,7 +43,7 @@ export async function insertTask(tx: Tx, task: NewTask): Promise<Snapshot> {
       request_id: task.requestId,
       created_at: task.createdAt,
       started_at: nothingToDo ? task.createdAt : null,
-      updated_at: nothingToDo ? now : task.createdAt,
+      updated_at: now,
       completed_at: nothingToDo ? now : null,
       error: null,
     })

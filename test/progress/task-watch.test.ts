@@ -3,7 +3,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { beforeAll, expect, it } from 'vitest';
 import { openMemoryBus } from '../../src/progress/memory-bus.ts';
-import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { waitFor } from '../support/wait.ts';
 import { iterate, openTasks, openTestFeeds, readAll, type TestTasks } from './fixtures.ts';
 

@@ -1,0 +1,147 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { authenticate } from '../auth/authenticate.ts';
+import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
+import type { GatewayDeps } from '../deps.ts';
+import { badInput, ClientError } from '../errors.ts';
+import type { UploadReader } from '../uploads.ts';
+import type { Context } from './context.ts';
+import { fromFramework, sendRefusal } from './http-refusals.ts';
+import { checkLength } from './limits.ts';
+import { readMultipartParams } from './multipart.ts';
+import { graphqlPath, type Yoga } from './yoga.ts';
+
+interface HttpDoor {
+  readonly deps: GatewayDeps;
+  readonly yoga: Yoga;
+  readonly uploads: UploadReader;
+  /** Answers that are streams, as long as they are open. */
+  readonly streams: Set<ServerResponse>;
+}
+
+const callerKey = 'caller';
+const allowedMethods = 'GET, POST, OPTIONS';
+
+/** Serves `/graphql` inside a Fastify plugin of its own: all that is refused there has GraphQL's shape. */
+export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
+  const { deps } = door;
+  server.decorateRequest(callerKey, null);
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    // No cookie is ever read, so that any origin may ask.
+    reply
+      .header('access-control-allow-origin', '*')
+      .header('access-control-expose-headers', 'x-request-id, retry-after');
+    if (request.method === 'OPTIONS') return;
+    request.setDecorator(callerKey, await authenticate(deps.auth, readCredentials(request.headers)));
+  });
+  server.addHook('onResponse', async ({ method }, reply) => {
+    if (isStream(reply.getHeader('content-type')) || method === 'OPTIONS') return;
+    deps.metrics.requestSeconds.observe(
+      { door: 'graphql', status: String(reply.statusCode) },
+      reply.elapsedTime / 1000,
+    );
+  });
+  boundStalls(server, deps.config.BULKCAST_UPLOAD_STALL_MS);
+  takeBodies(server);
+  server.setErrorHandler((thrown, request, reply) => {
+    const error = fromFramework(thrown);
+    return sendRefusal(reply, error instanceof ClientError ? error.status : 500, error, contextOf(deps, request));
+  });
+  server.route({
+    method: ['GET', 'POST'],
+    url: graphqlPath,
+    exposeHeadRoute: false,
+    handler: (request, reply) => answer(door, request, reply),
+  });
+  server.options(graphqlPath, async (request, reply) => answerPreflight(request, reply));
+  server.route({
+    method: ['DELETE', 'HEAD', 'PATCH', 'PUT'],
+    url: graphqlPath,
+    handler: (request, reply) => {
+      const error = badInput([], 'METHOD_NOT_ALLOWED', `Expected one of ${allowedMethods}`);
+      return sendRefusal(reply.header('allow', allowedMethods), 405, error, contextOf(deps, request));
+    },
+  });
+}
+
+async function answer(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const context = contextOf(door.deps, request);
+  if (request.method === 'GET') return execute(door, context, request, reply);
+  if (!isMultipart(request)) return execute(door, { ...context, body: readBody(request.body) }, request, reply);
+  if (context.caller === null) throw unauthenticated();
+  using form = await door.uploads.read(request.raw, { maxBytes: door.deps.config.BULKCAST_MAX_UPLOAD_BYTES });
+  const body = readMultipartParams(form);
+  checkLength(body.query);
+  return await execute(door, { ...context, body }, request, reply);
+}
+
+async function execute(
+  door: HttpDoor,
+  context: Context & { readonly body?: object },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, context);
+  if (response.status === 406) {
+    const expected = 'application/graphql-response+json, application/json, or text/event-stream for a subscription';
+    return sendRefusal(reply, 406, badInput([], 'NOT_ACCEPTABLE', `Accept one of ${expected}`), context);
+  }
+  if (isStream(response.headers.get('content-type'))) {
+    reply.header('x-accel-buffering', 'no');
+    door.streams.add(reply.raw);
+    reply.raw.once('close', () => door.streams.delete(reply.raw));
+  }
+  return response;
+}
+
+function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
+  const caller = request.getDecorator<Caller | null>(callerKey);
+  return { deps, caller, requestId: request.id, transport: 'http' };
+}
+
+function readBody(body: unknown): object {
+  if (Array.isArray(body))
+    throw badInput([], 'BATCHING', 'Expected one operation, got a list: batching is not supported');
+  if (typeof body !== 'object' || body === null)
+    throw badInput([], 'INVALID_TYPE', 'Expected a JSON object with a query');
+  if ('query' in body) checkLength(body.query);
+  return body;
+}
+
+function answerPreflight(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return reply
+    .code(204)
+    .header('access-control-allow-methods', allowedMethods)
+    .header('access-control-allow-headers', request.headers['access-control-request-headers'] ?? 'content-type')
+    .header('access-control-max-age', '86400')
+    .send();
+}
+
+/** JSON is read whole, up to the server's body limit; a form is left to be read while it arrives. */
+function takeBodies(server: FastifyInstance): void {
+  const parseJson = server.getDefaultJsonParser('error', 'ignore');
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, parseJson);
+  server.addContentTypeParser('multipart/form-data', async () => undefined);
+}
+
+/** A JSON body of which nothing comes for `stallMs` is answered with 408 instead of being waited for. */
+function boundStalls(server: FastifyInstance, stallMs: number): void {
+  server.addHook('preParsing', async (request, reply) => {
+    request.raw.setTimeout(stallMs, () => {
+      reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
+    });
+  });
+  server.addHook('preValidation', async (request) => {
+    request.raw.setTimeout(0);
+  });
+}
+
+function isMultipart(request: FastifyRequest): boolean {
+  return request.headers['content-type']?.toLowerCase().startsWith('multipart/form-data') ?? false;
+}
+
+function isStream(contentType: unknown): boolean {
+  return typeof contentType === 'string' && contentType.startsWith('text/event-stream');
+}

@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { itemSchemaOf } from '../tasks/input.ts';
+import type { Builder, EnumType, InputObjectType } from './builder.ts';
+import { camelCase, isScalarName, nameOf, type ScalarName, unwrap } from './input-schemas.ts';
+
+/**
+ * Makes GraphQL input types of zod schemas, so that one definition of an input serves both doors; tasks/input.ts says how
+ * the schemas are written. Names are the wire's in camel case.
+ */
+export interface InputTypes {
+  readonly builder: Builder;
+  readonly objects: Map<string, { readonly schema: z.ZodType; readonly input: Input }>;
+  readonly enums: Map<string, { readonly schema: z.ZodType; readonly type: EnumType<string> }>;
+}
+
+export interface Input {
+  readonly type: InputObjectType;
+  /** Makes of what GraphQL was given what the schema takes: the wire's names, and null only where it takes null. */
+  toWire(value: unknown): unknown;
+}
+
+type NamedType = ScalarName | InputObjectType | EnumType<string>;
+
+interface Shape {
+  readonly type: NamedType | [NamedType];
+  toWire(value: unknown): unknown;
+}
+
+interface Field extends Shape {
+  readonly name: string;
+  /** The schema's property. */
+  readonly key: string;
+  readonly isRequired: boolean;
+  readonly isNullable: boolean;
+  readonly fallback: unknown;
+  readonly description: string;
+}
+
+export function createInputTypes(builder: Builder): InputTypes {
+  return { builder, objects: new Map(), enums: new Map() };
+}
+
+/** The input type of a schema, one for each name; `description` is for a schema without one. Throws when GraphQL has no way
+ *  to say what the schema says. */
+export function inputType(types: InputTypes, name: string, schema: z.ZodType, description?: string): Input {
+  const known = types.objects.get(name);
+  if (known !== undefined) return known.schema === schema ? known.input : throwTwice(name);
+  const { core, meta } = unwrap(schema, name);
+  if (!(core instanceof z.ZodObject)) throw new Error(`${name}: an input is an object`);
+  const fields = Object.entries(core.shape).map(([key, property]) => fieldOf(types, key, property, `${name}.${key}`));
+  const input = {
+    type: defineObject(types.builder, name, meta.description ?? description, fields),
+    toWire: objectToWire(fields),
+  };
+  types.objects.set(name, { schema, input });
+  return input;
+}
+
+function fieldOf(types: InputTypes, key: string, schema: unknown, where: string): Field {
+  const { core, meta, isOptional, isNullable, fallback } = unwrap(schema, where);
+  if (meta.description === undefined) throw new Error(`${where} needs a description`);
+  const shape = shapeOf(types, core, meta, where);
+  const isRequired = !isOptional && !isNullable;
+  return { ...shape, name: camelCase(key), key, isRequired, isNullable, fallback, description: meta.description };
+}
+
+function shapeOf(types: InputTypes, core: z.ZodType, meta: z.GlobalMeta, where: string): Shape {
+  if (isScalarName(meta.graphql)) return { type: meta.graphql, toWire: scalarToWire };
+  if (core instanceof z.ZodString) return { type: 'String', toWire: scalarToWire };
+  if (core instanceof z.ZodBoolean) return { type: 'Boolean', toWire: scalarToWire };
+  if (core instanceof z.ZodNumber)
+    return { type: core.format?.includes('int') ? 'Int' : 'Float', toWire: scalarToWire };
+  if (core instanceof z.ZodEnum) return { type: enumType(types, nameOf(meta, where), core), toWire: scalarToWire };
+  if (core instanceof z.ZodObject) return inputType(types, nameOf(meta, where), core);
+  if (core instanceof z.ZodArray) return listShape(types, core, where);
+  throw new Error(`${where}: GraphQL has no type for this schema; name a scalar with .meta({ graphql })`);
+}
+
+function listShape(types: InputTypes, schema: z.ZodArray, where: string): Shape {
+  const { core, meta } = unwrap(itemSchemaOf(schema) ?? schema.element, where);
+  const { type, toWire } = shapeOf(types, core, meta, where);
+  if (Array.isArray(type)) throw new Error(`${where}: a list of lists is not supported`);
+  return { type: [type], toWire: (value) => (Array.isArray(value) ? value.map(toWire) : value) };
+}
+
+function enumType(types: InputTypes, name: string, schema: z.ZodEnum): EnumType<string> {
+  const known = types.enums.get(name);
+  if (known !== undefined) return known.schema === schema ? known.type : throwTwice(name);
+  const descriptions = new Map(Object.entries(schema.meta()?.values ?? {}));
+  const values = schema.options.map((value) => {
+    const description = descriptions.get(String(value)) ?? `The wire's \`${value}\`.`;
+    return [value, { value: String(value), description }];
+  });
+  const type = types.builder.enumType(name, {
+    description: schema.description ?? '',
+    values: Object.fromEntries(values),
+  });
+  types.enums.set(name, { schema, type });
+  return type;
+}
+
+function defineObject(
+  builder: Builder,
+  name: string,
+  description: string | undefined,
+  fields: readonly Field[],
+): InputObjectType {
+  return builder.inputType(name, {
+    ...(description === undefined ? {} : { description }),
+    fields: (t) =>
+      Object.fromEntries(
+        fields.map(({ name, type, isRequired, fallback, description }) => [
+          name,
+          t.field({ type, required: isRequired, defaultValue: fallback, description }),
+        ]),
+      ),
+  });
+}
+
+function objectToWire(fields: readonly Field[]): (value: unknown) => unknown {
+  return (value) => {
+    if (typeof value !== 'object' || value === null) return value;
+    const wire: Record<string, unknown> = {};
+    for (const { name, key, isNullable, toWire } of fields) {
+      const given: unknown = Reflect.get(value, name);
+      if (given === null && isNullable) wire[key] = null;
+      else if (given !== null && given !== undefined) wire[key] = toWire(given);
+    }
+    return wire;
+  };
+}
+
+function scalarToWire(value: unknown): unknown {
+  return value instanceof Date ? value.toISOString() : value;
+}
+
+function throwTwice(name: string): never {
+  throw new Error(`two schemas are called ${name}`);
+}

@@ -1,0 +1,85 @@
+import { estimatedCompletionOf, progressOf, ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
+import type { Builder, FieldBuilder, InterfaceType, ObjectType } from './builder.ts';
+import type { Enums } from './enums.ts';
+import { type FailuresType, failuresPage, readFailures } from './failures.ts';
+import { pageOptions } from './pages.ts';
+
+/** The interface that both task models implement: everything in it comes from the snapshot, but for the failures. */
+export function defineProgress(builder: Builder, enums: Enums, failures: FailuresType): InterfaceType<Snapshot> {
+  const counts = defineCounts(builder);
+  return builder.interfaceRef<Snapshot>('TaskProgress').implement({
+    description:
+      'What every bulk task tells, whichever model it belongs to. All of it is as of one `version`: the same on a query, ' +
+      'a push and a REST poll.',
+    resolveType: typeNameOf,
+    fields: (t) => ({
+      id: t.exposeID('id', {
+        description: 'An issuance: its UUID. An async action: its `aa_…` id. `bulkTask(id:)` takes either.',
+      }),
+      state: t.expose('state', { type: enums.state, description: 'Where it stands.' }),
+      version: t.exposeInt('version', { description: 'Grows with every committed change, from 1.' }),
+      progress: t.float({
+        description:
+          'Per cent of the items that are processed, 0 to 100; never falls. 100 only once the task has SUCCEEDED.',
+        resolve: progressOf,
+      }),
+      counts: t.field({ type: counts, description: 'How many items, by outcome.', resolve: (task) => task }),
+      ratePerSecond: t.float({
+        nullable: true,
+        description: 'Items a second since it started; null before there is a measurement.',
+        resolve: ratePerSecondOf,
+      }),
+      waitingReason: t.string({
+        nullable: true,
+        description: 'Why a QUEUED task is not running yet.',
+        resolve: ({ state }) => (state === 'QUEUED' ? 'Waiting for a free worker' : null),
+      }),
+      ...momentFields(t),
+      failures: t.field({
+        type: failures,
+        description: 'Why items were refused, in row order; while the task runs, those so far.',
+        ...pageOptions(builder, failuresPage),
+        resolve: ({ id }, args, context) => readFailures(context, id, args),
+      }),
+    }),
+  });
+}
+
+/** Which member of `BulkTask` a task is. */
+export function typeNameOf({ model }: Snapshot): 'BulkIssuanceTask' | 'AsyncAction' {
+  return model === 'BULK_ISSUANCE' ? 'BulkIssuanceTask' : 'AsyncAction';
+}
+
+function momentFields(t: Pick<FieldBuilder<Snapshot>, 'expose' | 'field'>) {
+  return {
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was started.' }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When a worker began.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),
+    completedAt: t.expose('completedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it reached a final state.',
+    }),
+    estimatedCompletionAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When a RUNNING task will end at its rate so far.',
+      resolve: estimatedCompletionOf,
+    }),
+  };
+}
+
+function defineCounts(builder: Builder): ObjectType<Snapshot> {
+  return builder.objectRef<Snapshot>('TaskCounts').implement({
+    description: 'Items of a task by outcome. `processed` is always `succeeded + failed`, and none of them ever falls.',
+    fields: (t) => ({
+      total: t.exposeInt('total', {
+        nullable: true,
+        description: 'All items of the task; null while that is not known.',
+      }),
+      processed: t.exposeInt('processed', { description: 'Those that are through.' }),
+      succeeded: t.exposeInt('succeeded', { description: 'Those that were applied.' }),
+      failed: t.exposeInt('failed', { description: 'Those that were refused; `failures` says why.' }),
+    }),
+  });
+}

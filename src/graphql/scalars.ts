@@ -1,0 +1,60 @@
+import { GraphQLError, type ValueNode, valueFromASTUntyped } from 'graphql';
+import { isUpload } from '../tasks/input.ts';
+import type { Upload } from '../tasks/operation.ts';
+import type { Builder } from './builder.ts';
+
+const dateTimePattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i;
+const decimalPattern = /^-?\d+(\.\d+)?$/;
+
+export function addScalars(builder: Builder): void {
+  builder.scalarType('DateTime', {
+    description: 'A moment after RFC 3339 with an offset, such as `2026-08-01T12:00:00.000Z`. Answers are in UTC.',
+    serialize: (value) => value.toISOString(),
+    parseValue: readDateTime,
+  });
+  builder.scalarType('Decimal', {
+    description: 'An exact decimal number: a string or a number on input, a string on output, such as `"12.50"`.',
+    serialize: (value) => value,
+    parseValue: readDecimal,
+    parseLiteral: (node) => readDecimal('value' in node ? node.value : undefined),
+  });
+  builder.scalarType('JSON', {
+    description: 'Any JSON value.',
+    serialize: (value) => value,
+    parseValue: (value) => value,
+    parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+  });
+  builder.scalarType('File', {
+    description:
+      'A file that is uploaded with the request, after the GraphQL multipart request specification: `operations` and ' +
+      '`map` first, then the one file. It is read while it arrives.',
+    serialize: () => {
+      throw new GraphQLError('A File is for input only');
+    },
+    parseValue: readFile,
+    parseLiteral: (node) => readFile(node),
+  });
+}
+
+function readDateTime(value: unknown): Date {
+  const moment = typeof value === 'string' && dateTimePattern.test(value) ? new Date(value) : undefined;
+  if (moment === undefined || Number.isNaN(moment.getTime())) {
+    throw new GraphQLError('Expected a DateTime after RFC 3339 with an offset, such as "2026-08-01T12:00:00Z"');
+  }
+  return moment;
+}
+
+function readDecimal(value: unknown): string {
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  if (!decimalPattern.test(text)) throw new GraphQLError('Expected a Decimal: a number, or a string such as "12.50"');
+  return text;
+}
+
+function readFile(value: unknown | ValueNode): Upload {
+  if (!isUpload(value)) {
+    throw new GraphQLError(
+      'Expected a File: send the request as multipart/form-data and map a file part to this variable',
+    );
+  }
+  return value;
+}

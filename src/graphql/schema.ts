@@ -1,0 +1,33 @@
+import type { GraphQLSchema } from 'graphql';
+import type { EngineDeps } from '../tasks/engine.ts';
+import { createBuilder } from './builder.ts';
+import { defineCards } from './cards.ts';
+import { defineEnums } from './enums.ts';
+import { defineFailures } from './failures.ts';
+import { defineFilter } from './filter.ts';
+import { addMutations } from './mutations.ts';
+import { definePageInfo } from './pages.ts';
+import { defineProgress } from './progress.ts';
+import { addQueries } from './queries.ts';
+import { defineResults } from './results.ts';
+import { addSubscriptions } from './subscriptions.ts';
+import { defineTasks } from './tasks.ts';
+
+/** The schema for these operations, its types in alphabetical order. Throws when an operation's input cannot be said in it. */
+export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema {
+  const builder = createBuilder();
+  const pageInfo = definePageInfo(builder);
+  const enums = defineEnums(builder, operations.values());
+  const failures = defineFailures(builder, pageInfo);
+  const tasks = defineTasks(builder, {
+    enums,
+    progress: defineProgress(builder, enums, failures),
+    cards: defineCards(builder, pageInfo),
+    result: defineResults(builder, failures),
+  });
+  const filter = defineFilter(builder, enums);
+  addQueries(builder, { tasks, filter, pageInfo });
+  addMutations(builder, operations.values(), tasks);
+  addSubscriptions(builder, { tasks, filter });
+  return builder.toSchema();
+}

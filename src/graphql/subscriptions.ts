@@ -1,0 +1,122 @@
+import { type Caller, unauthenticated } from '../auth/caller.ts';
+import { notFound } from '../errors.ts';
+import type { Snapshot } from '../tasks/snapshot.ts';
+import { type Builder, costs } from './builder.ts';
+import { type Context, requireCaller } from './context.ts';
+import { type FilterType, fits, toTaskFilter } from './filter.ts';
+import { isTaskId, type TaskTypes } from './tasks.ts';
+
+export function addSubscriptions(
+  builder: Builder,
+  { tasks, filter }: { readonly tasks: TaskTypes; readonly filter: FilterType },
+): void {
+  builder.subscriptionFields((t) => ({
+    bulkTask: t.field({
+      type: tasks.either,
+      description:
+        'One task: its snapshot first, then whatever is newer, at most about ten a second; the final one always, then the ' +
+        'stream completes. A slow reader gets the newest, not a queue. NOT_FOUND when there is no such task.',
+      args: {
+        id: t.arg.id({ required: true, description: 'Its id.' }),
+        afterVersion: t.arg.int({
+          description:
+            'Leaves out what is not newer than this version: give the last one that you saw to go on after it.',
+        }),
+      },
+      ...costs({ own: 20 }),
+      subscribe: (_root, args, context) => watchTask(context, args.id, args.afterVersion ?? undefined),
+      resolve: (task) => task,
+    }),
+    bulkTasks: t.field({
+      type: tasks.either,
+      description:
+        'Every change from now on of every task of the project that fits. Of a task that changes faster than you read, the ' +
+        'newest. Does not complete.',
+      args: { filter: t.arg({ type: filter, description: 'Which tasks; without it, all.' }) },
+      ...costs({ own: 20 }),
+      subscribe: (_root, args, context) => watchProject(context, args.filter),
+      resolve: (task) => task,
+    }),
+  }));
+}
+
+async function watchTask(
+  context: Context,
+  id: string,
+  afterVersion: number | undefined,
+): Promise<AsyncIterable<Snapshot>> {
+  const caller = requireCaller(context);
+  const abort = new AbortController();
+  const { signal } = abort;
+  const watch = isTaskId(id)
+    ? await context.deps.feeds.watchTask(caller.projectId, id, { afterVersion, signal })
+    : undefined;
+  if (watch === undefined) throw notFound('bulk task', id);
+  return follow(watch, abort, caller);
+}
+
+async function watchProject(
+  context: Context,
+  filter: FilterType['$inferInput'] | null | undefined,
+): Promise<AsyncIterable<Snapshot>> {
+  const caller = requireCaller(context);
+  const wanted = toTaskFilter(filter, context.deps.engine.operations);
+  const abort = new AbortController();
+  const watch = await context.deps.feeds.watchProject(caller.projectId, {
+    matches: (task) => fits(wanted, task),
+    signal: abort.signal,
+  });
+  return follow(watch, abort, caller);
+}
+
+/**
+ * Passes a watch on until it ends, the subscriber leaves or the caller's token expires; the last is UNAUTHENTICATED. Not a
+ * generator: its `return` has to take effect while a `next` is waiting.
+ */
+function follow(
+  watch: AsyncIterable<Snapshot>,
+  abort: AbortController,
+  { expiresAt }: Caller,
+): AsyncIterableIterator<Snapshot, undefined> {
+  const iterator = watch[Symbol.asyncIterator]();
+  let isOver = false;
+  let isExpired = false;
+  const expire = () => {
+    isExpired = true;
+    abort.abort();
+  };
+  const timer = expiresAt === null ? undefined : setTimeout(expire, expiresAt.getTime() - Date.now());
+  const end = () => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    abort.abort();
+  };
+  return {
+    async next() {
+      if (isOver) return { done: true, value: undefined };
+      try {
+        const result = await iterator.next();
+        if (isExpired) throw unauthenticated();
+        if (result.done !== true) return { done: false, value: result.value };
+      } catch (error) {
+        end();
+        throw error;
+      }
+      end();
+      return { done: true, value: undefined };
+    },
+    async return() {
+      end();
+      await iterator.return?.();
+      return { done: true, value: undefined };
+    },
+    async throw(error) {
+      end();
+      throw error;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

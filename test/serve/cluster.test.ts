@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startRedis } from '../support/redis.ts';
+import { type Cluster, issueCards, keysOf, startCluster, type Update, watch } from './cluster.ts';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+});
+
+afterAll(async () => {
+  expect(await cluster.stop()).toEqual([0, 0, 0, 0]);
+});
+
+function expectOrder(updates: readonly Update[]): void {
+  const versions = updates.map((update) => update.version);
+  expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
+  expect(updates.filter((update) => update.state === 'SUCCEEDED')).toHaveLength(1);
+}
+
+test('a subscriber of either gateway sees a task that was started at the other', async () => {
+  const [first, second] = cluster.gateways;
+  if (first === undefined || second === undefined) throw new Error('no gateways');
+  const ids = await Promise.all([
+    issueCards(first, cluster.credentials, 60_000),
+    issueCards(second, cluster.credentials, 60_000),
+  ]);
+  const watches = ids.flatMap((id) => [watch(first, cluster.credentials, id), watch(second, cluster.credentials, id)]);
+  for (const updates of await Promise.all(watches)) {
+    expectOrder(updates);
+    expect(updates.at(-1)).toMatchObject({ state: 'SUCCEEDED', counts: { processed: 60_000, total: 60_000 } });
+  }
+  // Both workers had a share: the chunks of one task are spread over all.
+  for (const worker of cluster.workers) expect(worker.logs.some((line) => line.event === 'worker.started')).toBe(true);
+});
+
+test('Redis going away hurts neither work nor polls, and subscribers catch up', { timeout: 60_000 }, async () => {
+  const [first, second] = cluster.gateways;
+  if (first === undefined || second === undefined) throw new Error('no gateways');
+  const { credentials, redis } = cluster;
+  const before = await issueCards(first, credentials, 150_000);
+  const watchedBefore = watch(second, credentials, before);
+  await redis.kill();
+  const during = await issueCards(first, credentials, 20_000);
+  const watchedDuring = watch(second, credentials, during);
+
+  const [updatesBefore, updatesDuring] = await Promise.all([watchedBefore, watchedDuring]);
+  for (const updates of [updatesBefore, updatesDuring]) {
+    expectOrder(updates);
+    expect(updates.at(-1)).toMatchObject({ state: 'SUCCEEDED' });
+  }
+  for (const gateway of cluster.gateways) {
+    const poll = await fetch(`${gateway.url}/v1/async-actions`, { headers: keysOf(credentials) });
+    expect(poll.status).toBe(200);
+    expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({ status: 'ok', bus: 'down' });
+  }
+
+  await startRedis({ port: redis.port });
+  const isUp = async () => {
+    const answers = cluster.gateways.map(async ({ url }) => (await fetch(`${url}/readyz`)).json());
+    return (await Promise.all(answers)).every((answer) => (answer as { bus: string }).bus === 'up');
+  };
+  await expect.poll(isUp, { timeout: 5_000 }).toBe(true);
+  const after = await issueCards(second, credentials, 60_000);
+  const updates = await watch(first, credentials, after);
+  expectOrder(updates);
+  expect(updates.length).toBeGreaterThan(2);
+});
+
+test('each process tells what it does: health, and metrics of its own work', async () => {
+  const [gateway] = cluster.gateways;
+  const [worker] = cluster.workers;
+  const metrics = await (await fetch(`${gateway?.url}/metrics`)).text();
+  for (const name of ['bulkcast_subscribers', 'bulkcast_request_seconds_bucket', 'bulkcast_publish_failures_total']) {
+    expect(metrics).toContain(name);
+  }
+  const listening = await worker?.waitForLog('health.listening');
+  expect(await (await fetch(`${listening?.url}/healthz`)).json()).toEqual({ status: 'ok' });
+  expect((await fetch(`${listening?.url}/readyz`)).status).toBe(200);
+  const worked = await (await fetch(`${listening?.url}/metrics`)).text();
+  expect(worked).toMatch(/bulkcast_items_applied_total\{operation="gift_cards.issue",outcome="succeeded"\} [1-9]/);
+  expect(worked).toContain('bulkcast_chunk_seconds_bucket');
+});
+
+test('logs are JSON lines without card numbers or tokens', () => {
+  const lines = [...cluster.gateways, ...cluster.workers].flatMap((running) => running.logs);
+  expect(lines.length).toBeGreaterThan(10);
+  const text = JSON.stringify(lines);
+  expect(text).not.toMatch(/"\d{16}"/);
+  expect(text).not.toContain(cluster.credentials.appToken);
+  expect(text).not.toContain(cluster.credentials.password);
+});

@@ -1,0 +1,84 @@
+import { createClient } from 'graphql-ws';
+import { makeUpCredentials, type ProjectCredentials } from '../../src/auth/projects.ts';
+import { createDatabase } from '../support/database.ts';
+import { type ServeProcess, startServe } from '../support/processes.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+
+export interface Cluster {
+  readonly gateways: readonly ServeProcess[];
+  readonly workers: readonly ServeProcess[];
+  readonly redis: RedisServer;
+  readonly credentials: ProjectCredentials;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Stops all processes and returns their exit codes. */
+  stop(): Promise<(number | null)[]>;
+}
+
+export interface Update {
+  readonly state: string;
+  readonly version: number;
+  readonly counts: { readonly processed: number; readonly total: number };
+}
+
+/** Two gateways and two workers as four processes over one Postgres and one Redis, as docker-compose.yml has them. */
+export async function startCluster(): Promise<Cluster> {
+  const [{ url }, redis] = await Promise.all([createDatabase(), startRedis()]);
+  const credentials = makeUpCredentials();
+  const environment = {
+    DATABASE_URL: url,
+    REDIS_URL: redis.url,
+    BULKCAST_SECRET: 'a secret of the tests, long enough for HMAC',
+    BULKCAST_BOOTSTRAP_APP_ID: credentials.appId,
+    BULKCAST_BOOTSTRAP_APP_TOKEN: credentials.appToken,
+    BULKCAST_BOOTSTRAP_USERNAME: credentials.username,
+    BULKCAST_BOOTSTRAP_PASSWORD: credentials.password,
+    BULKCAST_BOOTSTRAP_PROGRAM_ID: credentials.programId,
+  };
+  const start = (role: string) => startServe({ ...environment, BULKCAST_ROLE: role });
+  const processes = await Promise.all(['gateway', 'gateway', 'worker', 'worker'].map(start));
+  return {
+    gateways: processes.slice(0, 2),
+    workers: processes.slice(2),
+    redis,
+    credentials,
+    environment,
+    stop: () => Promise.all(processes.map((running) => running.stop())),
+  };
+}
+
+const issue = `mutation ($programId: ID!, $count: Int!) {
+  issueGiftCards(input: { programId: $programId, initialValue: "5.00", count: $count }) { task { id } userErrors { message } }
+}`;
+
+/** Starts an issuance at a gateway and returns its id. */
+export async function issueCards(gateway: { url: string }, credentials: ProjectCredentials, count: number) {
+  const response = await fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { ...keysOf(credentials), 'content-type': 'application/json' },
+    body: JSON.stringify({ query: issue, variables: { programId: credentials.programId, count } }),
+  });
+  const answer = (await response.json()) as { data: { issueGiftCards: { task: { id: string } } } };
+  return answer.data.issueGiftCards.task.id;
+}
+
+/** Follows a task at a gateway; the official client, which comes back by itself when its socket is closed. */
+export async function watch(gateway: { url: string }, credentials: ProjectCredentials, id: string): Promise<Update[]> {
+  const client = createClient({
+    url: `${gateway.url.replace('http', 'ws')}/graphql`,
+    connectionParams: keysOf(credentials),
+  });
+  const query = `subscription ($id: ID!) {
+    bulkTask(id: $id) { ... on TaskProgress { state version counts { processed total } } }
+  }`;
+  const updates: Update[] = [];
+  for await (const { data, errors } of client.iterate<{ bulkTask: Update }>({ query, variables: { id } })) {
+    if (errors !== undefined || data == null) throw new Error(JSON.stringify(errors));
+    updates.push(data.bulkTask);
+  }
+  await client.dispose();
+  return updates;
+}
+
+export function keysOf({ appId, appToken }: ProjectCredentials) {
+  return { 'X-App-Id': appId, 'X-App-Token': appToken };
+}
