@@ -8,7 +8,6 @@ import SchemaBuilder, {
 import type { Upload } from '../tasks/operation.ts';
 import type { Context } from './context.ts';
 import type { FieldCost } from './limits.ts';
-import { addScalars } from './scalars.ts';
 
 interface Types {
   Context: Context;
@@ -39,10 +38,9 @@ export type InputObjectType = InputObjectRef<SchemaTypes, object>;
 /** What defines the fields of a type whose resolvers get a `Value`. */
 export type FieldBuilder<Value> = PothosSchemaTypes.ObjectFieldBuilder<SchemaTypes, Value>;
 
-/** A builder that knows the scalars and the empty root types. */
+/** A builder that knows the empty root types. */
 export function createBuilder(): Builder {
   const builder = new SchemaBuilder<Types>({ defaultFieldNullability: false });
-  addScalars(builder);
   builder.queryType({ description: "What can be read. Every field shows only what belongs to the caller's project." });
   builder.mutationType({
     description:

@@ -4,7 +4,6 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { badInput, ClientError } from '../errors.ts';
-import type { UploadReader } from '../uploads.ts';
 import type { Context } from './context.ts';
 import { fromFramework, sendRefusal } from './http-refusals.ts';
 import { checkLength } from './limits.ts';
@@ -14,7 +13,6 @@ import { graphqlPath, type Yoga } from './yoga.ts';
 interface HttpDoor {
   readonly deps: GatewayDeps;
   readonly yoga: Yoga;
-  readonly uploads: UploadReader;
   /** Answers that are streams, as long as they are open. */
   readonly streams: Set<ServerResponse>;
 }
@@ -70,7 +68,8 @@ async function answer(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
   if (request.method === 'GET') return execute(door, context, request, reply);
   if (!isMultipart(request)) return execute(door, { ...context, body: readBody(request.body) }, request, reply);
   if (context.caller === null) throw unauthenticated();
-  using form = await door.uploads.read(request.raw, { maxBytes: door.deps.config.BULKCAST_MAX_UPLOAD_BYTES });
+  const { uploads, config } = door.deps;
+  using form = await uploads.read(request.raw, { maxBytes: config.BULKCAST_MAX_UPLOAD_BYTES });
   const body = readMultipartParams(form);
   checkLength(body.query);
   return await execute(door, { ...context, body }, request, reply);

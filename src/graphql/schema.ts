@@ -10,12 +10,14 @@ import { definePageInfo } from './pages.ts';
 import { defineProgress } from './progress.ts';
 import { addQueries } from './queries.ts';
 import { defineResults } from './results.ts';
+import { addScalars } from './scalars.ts';
 import { addSubscriptions } from './subscriptions.ts';
 import { defineTasks } from './tasks.ts';
 
 /** The schema for these operations, its types in alphabetical order. Throws when an operation's input cannot be said in it. */
 export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema {
   const builder = createBuilder();
+  addScalars(builder);
   const pageInfo = definePageInfo(builder);
   const enums = defineEnums(builder, operations.values());
   const failures = defineFailures(builder, pageInfo);

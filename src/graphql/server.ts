@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayDeps } from '../deps.ts';
-import { createUploadReader } from '../uploads.ts';
 import { serveHttp } from './http.ts';
 import { buildSchema } from './schema.ts';
 import { openSockets } from './websocket.ts';
@@ -13,12 +12,8 @@ import { openYoga } from './yoga.ts';
  */
 export async function registerGraphql(server: FastifyInstance, deps: GatewayDeps): Promise<{ stop(): Promise<void> }> {
   const yoga = openYoga(buildSchema(deps.engine.operations));
-  const uploads = createUploadReader({
-    maxUploads: deps.config.BULKCAST_MAX_UPLOADS,
-    stallMs: deps.config.BULKCAST_UPLOAD_STALL_MS,
-  });
   const streams = new Set<ServerResponse>();
-  await server.register(async (scope) => serveHttp(scope, { deps, yoga, uploads, streams }));
+  await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams }));
   const sockets = openSockets(server.server, { deps, yoga });
   return {
     async stop() {

@@ -23,7 +23,7 @@ interface Uploaded {
 let app: TestApp;
 beforeAll(async () => {
   app = await startTestApp({
-    settings: { BULKCAST_MAX_UPLOADS: '2', BULKCAST_UPLOAD_STALL_MS: '300', BULKCAST_MAX_UPLOAD_BYTES: '5000000' },
+    settings: { BULKCAST_MAX_UPLOADS: '2', BULKCAST_UPLOAD_STALL_MS: '300', BULKCAST_MAX_UPLOAD_BYTES: '10000000' },
   });
 });
 
@@ -96,7 +96,7 @@ describe('a file', () => {
     ['an empty file', ''],
     ['no known column', 'a,b\n1,2\n'],
     ['a quote that is never closed', `${header}"A,GIFT_VOUCHER,1\n${rows(10, 'E')}`],
-    ['one line of 9 MB', `${header}${'x'.repeat(4_000_000)},GIFT_VOUCHER,1\n`],
+    ['one line of 9 MB', `${header}${'x'.repeat(9_000_000)},GIFT_VOUCHER,1\n`],
   ])('of %s is a user error and leaves nothing behind', async (_name, csv) => {
     const before = await stored();
     const { data } = await send(csv);
@@ -124,9 +124,9 @@ describe('a file', () => {
     ['that does not', true],
   ])('over the limit %s is PAYLOAD_TOO_LARGE and leaves nothing behind', async (_name, isChunked) => {
     const before = await stored();
-    const outgoing = begin(app, app.project.headers, isChunked ? {} : { 'content-length': '9000000' });
+    const outgoing = begin(app, app.project.headers, isChunked ? {} : { 'content-length': '15000000' });
     outgoing.write(prefix());
-    outgoing.write(`${header}${rows(300_000, 'F')}`);
+    outgoing.write(`${header}${rows(500_000, 'F')}`);
     const answer = await answerTo(outgoing);
     expect(codes(answer)).toEqual(['PAYLOAD_TOO_LARGE']);
     expect(await stored()).toEqual(before);

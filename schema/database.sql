@@ -1,0 +1,239 @@
+-- The schema after all migrations, printed by `npm run schema`. Do not edit.
+
+create table api_keys (
+  app_id text not null,
+  project_id uuid not null,
+  token_hash bytea not null,
+  created_at timestamp(3) with time zone not null default now(),
+  revoked_at timestamp(3) with time zone,
+  constraint api_keys_app_id_check CHECK (((length(app_id) >= 1) AND (length(app_id) <= 200))),
+  constraint api_keys_pkey PRIMARY KEY (app_id),
+  constraint api_keys_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint api_keys_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+create table chunks (
+  task_id text collate "C" not null,
+  number integer not null,
+  first_row integer not null,
+  size integer not null,
+  items json,
+  applied_at timestamp(3) with time zone,
+  constraint chunks_first_row_check CHECK ((first_row >= 1)),
+  constraint chunks_number_check CHECK ((number >= 0)),
+  constraint chunks_pkey PRIMARY KEY (task_id, number),
+  constraint chunks_size_check CHECK ((size >= 1)),
+  constraint chunks_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+);
+
+create table failures (
+  task_id text collate "C" not null,
+  row_number integer not null,
+  key text,
+  code text not null,
+  message text not null,
+  constraint failures_pkey PRIMARY KEY (task_id, row_number),
+  constraint failures_row_number_check CHECK ((row_number >= 1)),
+  constraint failures_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+
+create table gift_card_programs (
+  id text collate "C" not null,
+  project_id uuid not null,
+  name text not null,
+  currency text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint gift_card_programs_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint gift_card_programs_id_check CHECK ((id ~ '^[0-9a-f]{24}$'::text)),
+  constraint gift_card_programs_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+  constraint gift_card_programs_pkey PRIMARY KEY (id),
+  constraint gift_card_programs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
+);
+
+create table gift_cards (
+  id text collate "C" not null,
+  project_id uuid not null,
+  program_id text collate "C" not null,
+  card_number text collate "C" not null,
+  initial_value numeric(12,2) not null,
+  balance numeric(12,2) not null,
+  currency text not null,
+  is_physical boolean not null,
+  design_template text,
+  expires_at timestamp(3) with time zone not null,
+  customer_email text,
+  customer_phone text,
+  customer_name text,
+  sender_name text,
+  custom_message text,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint gift_cards_card_number_check CHECK ((length(card_number) = 16)),
+  constraint gift_cards_check CHECK (((balance >= (0)::numeric) AND (balance <= initial_value))),
+  constraint gift_cards_id_check CHECK ((length(id) = 24)),
+  constraint gift_cards_initial_value_check CHECK ((initial_value > (0)::numeric)),
+  constraint gift_cards_pkey PRIMARY KEY (id),
+  constraint gift_cards_project_id_card_number_key UNIQUE (project_id, card_number)
+);
+
+create table idempotency_keys (
+  project_id uuid not null,
+  operation text not null,
+  key text not null,
+  fingerprint bytea not null,
+  task_id text collate "C" not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint idempotency_keys_fingerprint_check CHECK ((length(fingerprint) = 32)),
+  constraint idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255))),
+  constraint idempotency_keys_pkey PRIMARY KEY (project_id, operation, key),
+  constraint idempotency_keys_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint idempotency_keys_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+
+create table merchants (
+  username text not null,
+  project_id uuid not null,
+  password_hash text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint merchants_pkey PRIMARY KEY (username),
+  constraint merchants_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint merchants_username_check CHECK (((length(username) >= 1) AND (length(username) <= 200)))
+);
+
+create table migrations (
+  name text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table projects (
+  id uuid not null default gen_random_uuid(),
+  name text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint projects_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+  constraint projects_pkey PRIMARY KEY (id)
+);
+
+create table tasks (
+  id text collate "C" not null,
+  project_id uuid not null,
+  model text not null,
+  operation text not null,
+  parameters jsonb not null,
+  state text not null,
+  version integer not null default 1,
+  total integer not null,
+  processed integer not null default 0,
+  succeeded integer not null default 0,
+  failed integer not null default 0,
+  error text,
+  request_id text not null,
+  created_at timestamp(3) with time zone not null,
+  started_at timestamp(3) with time zone,
+  updated_at timestamp(3) with time zone not null,
+  completed_at timestamp(3) with time zone,
+  constraint tasks_check CHECK ((processed = (succeeded + failed))),
+  constraint tasks_check1 CHECK ((processed <= total)),
+  constraint tasks_check2 CHECK (((state <> 'SUCCEEDED'::text) OR (processed = total))),
+  constraint tasks_check3 CHECK (((state = ANY (ARRAY['SUCCEEDED'::text, 'FAILED'::text, 'CANCELED'::text])) = (completed_at IS NOT NULL))),
+  constraint tasks_check4 CHECK (((state = 'FAILED'::text) OR (error IS NULL))),
+  constraint tasks_check5 CHECK ((updated_at >= created_at)),
+  constraint tasks_failed_check CHECK ((failed >= 0)),
+  constraint tasks_model_check CHECK ((model = ANY (ARRAY['BULK_ISSUANCE'::text, 'ASYNC_ACTION'::text]))),
+  constraint tasks_pkey PRIMARY KEY (id),
+  constraint tasks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint tasks_state_check CHECK ((state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'CANCELING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELED'::text]))),
+  constraint tasks_succeeded_check CHECK ((succeeded >= 0)),
+  constraint tasks_total_check CHECK ((total >= 0)),
+  constraint tasks_version_check CHECK ((version >= 1))
+);
+
+create table vouchers (
+  id text collate "C" not null,
+  project_id uuid not null,
+  code text collate "C" not null,
+  type text not null,
+  discount jsonb,
+  gift_amount bigint,
+  gift_effect text,
+  redeemed_amount bigint not null default 0,
+  category text,
+  start_date timestamp(3) with time zone,
+  expiration_date timestamp(3) with time zone,
+  validity_timeframe jsonb,
+  validity_day_of_week smallint[],
+  redemption_quantity integer,
+  redeemed_quantity integer not null default 0,
+  active boolean not null default true,
+  additional_info text,
+  metadata jsonb not null default '{}'::jsonb,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone,
+  constraint vouchers_check CHECK (((type = 'DISCOUNT_VOUCHER'::text) = (discount IS NOT NULL))),
+  constraint vouchers_check1 CHECK (((type = 'GIFT_VOUCHER'::text) = (gift_amount IS NOT NULL))),
+  constraint vouchers_check2 CHECK ((redeemed_amount <= COALESCE(gift_amount, (0)::bigint))),
+  constraint vouchers_code_check CHECK (((length(code) >= 1) AND (length(code) <= 255))),
+  constraint vouchers_gift_amount_check CHECK ((gift_amount >= 0)),
+  constraint vouchers_pkey PRIMARY KEY (id),
+  constraint vouchers_project_id_code_key UNIQUE (project_id, code),
+  constraint vouchers_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint vouchers_redeemed_amount_check CHECK ((redeemed_amount >= 0)),
+  constraint vouchers_redeemed_quantity_check CHECK ((redeemed_quantity >= 0)),
+  constraint vouchers_redemption_quantity_check CHECK ((redemption_quantity >= 0)),
+  constraint vouchers_type_check CHECK ((type = ANY (ARRAY['DISCOUNT_VOUCHER'::text, 'GIFT_VOUCHER'::text, 'LOYALTY_CARD'::text])))
+);
+
+CREATE INDEX gift_card_programs_project ON public.gift_card_programs USING btree (project_id, id);
+
+CREATE INDEX tasks_project_created ON public.tasks USING btree (project_id, created_at DESC, id DESC);
+
+CREATE INDEX tasks_project_updated ON public.tasks USING btree (project_id, updated_at);
+
+CREATE INDEX tasks_unfinished ON public.tasks USING btree (state, operation) WHERE (completed_at IS NULL);
+
+CREATE OR REPLACE FUNCTION public.guard_chunk()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if old.applied_at is not null and new.applied_at is distinct from old.applied_at then
+    raise exception 'chunk % of task % is applied already', old.number, old.task_id using errcode = 'check_violation';
+  end if;
+  return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.guard_task()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if old.completed_at is not null then
+    raise exception 'task % is %, which is final', old.id, old.state using errcode = 'check_violation';
+  end if;
+  if new.state <> old.state and not (
+    (old.state = 'QUEUED' and new.state in ('RUNNING', 'PAUSED', 'CANCELING', 'CANCELED', 'FAILED'))
+    or (old.state = 'RUNNING' and new.state in ('PAUSED', 'CANCELING', 'SUCCEEDED', 'FAILED'))
+    or (old.state = 'PAUSED' and new.state in ('QUEUED', 'RUNNING', 'CANCELING', 'CANCELED', 'SUCCEEDED', 'FAILED'))
+    or (old.state = 'CANCELING' and new.state in ('CANCELED', 'SUCCEEDED', 'FAILED'))
+  ) then
+    raise exception 'task % cannot go from % to %', old.id, old.state, new.state using errcode = 'check_violation';
+  end if;
+  if new.version <> old.version + 1 then
+    raise exception 'task % goes from version % to %', old.id, old.version, new.version using errcode = 'check_violation';
+  end if;
+  if new.succeeded < old.succeeded or new.failed < old.failed then
+    raise exception 'a counter of task % falls', old.id using errcode = 'check_violation';
+  end if;
+  if (new.id, new.project_id, new.model, new.operation, new.parameters, new.total, new.request_id, new.created_at)
+    is distinct from (old.id, old.project_id, old.model, old.operation, old.parameters, old.total, old.request_id, old.created_at)
+    or (old.started_at is not null and new.started_at is distinct from old.started_at)
+  then
+    raise exception 'task % changes what cannot change', old.id using errcode = 'check_violation';
+  end if;
+  return new;
+end $function$
+;
+
+CREATE TRIGGER guard_chunk BEFORE UPDATE ON public.chunks FOR EACH ROW EXECUTE FUNCTION guard_chunk();
+
+CREATE TRIGGER guard_task BEFORE UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION guard_task();
