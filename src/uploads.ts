@@ -84,73 +84,82 @@ interface Begun {
   readonly before: ReadonlyMap<string, string>;
 }
 
+/** What has come of a form so far. */
+interface Arrival {
+  readonly fields: Map<string, string>;
+  readonly content: PassThrough;
+  readonly begun: PromiseWithResolvers<Begun>;
+  readonly ended: PromiseWithResolvers<void>;
+  /** Ends the arrival, well or with an error; only the first call counts. */
+  settle(error?: Error): void;
+}
+
 async function receiveForm(
   request: IncomingMessage,
   parser: BusboyInstance,
   options: { readonly maxBytes: number; readonly stallMs: number; readonly free: () => void },
 ): Promise<UploadForm> {
-  const { maxBytes, stallMs, free } = options;
-  const fields = new Map<string, string>();
-  const stream = new PassThrough();
-  const begun = Promise.withResolvers<Begun>();
-  const ended = Promise.withResolvers<void>();
-  let isOver = false;
-  const finish = (error?: Error) => {
-    if (isOver) return;
-    isOver = true;
+  const arrival = openArrival(() => {
     stopFeeding();
-    free();
-    if (error === undefined) {
-      stream.end();
-      begun.resolve({ file: null, before: fields });
-      ended.resolve();
-    } else {
-      stream.destroy(error);
-      begun.reject(error);
-      ended.reject(error);
-    }
-  };
-  // Whoever waits for one of the three hears of an error there; where nobody waits, it concerns nobody.
-  for (const promise of [begun.promise, ended.promise]) promise.catch(() => undefined);
-  stream.on('error', () => undefined);
-  listen(parser, { fields, stream, maxBytes, begin: begun.resolve, finish });
-  const stopFeeding = feed(request, parser, { maxBytes, stallMs, finish });
-  const { file, before } = await begun.promise;
+    options.free();
+  });
+  collect(parser, arrival, options.maxBytes);
+  const stopFeeding = feed(request, parser, arrival, options);
+  const { file, before } = await arrival.begun.promise;
   return {
     fields: before,
     file,
-    allFields: () => ended.promise.then(() => fields),
+    allFields: () => arrival.ended.promise.then(() => arrival.fields),
     [Symbol.dispose]: () => {
-      finish(brokenOff());
+      arrival.settle(brokenOff());
       discardBody(request);
     },
   };
 }
 
-interface Listener {
-  readonly fields: Map<string, string>;
-  readonly stream: PassThrough;
-  readonly maxBytes: number;
-  readonly begin: (begun: Begun) => void;
-  readonly finish: (error?: Error) => void;
+function openArrival(onSettled: () => void): Arrival {
+  const fields = new Map<string, string>();
+  const content = new PassThrough();
+  const begun = Promise.withResolvers<Begun>();
+  const ended = Promise.withResolvers<void>();
+  // Whoever waits for one of the three hears of an error there; where nobody waits, it concerns nobody.
+  for (const promise of [begun.promise, ended.promise]) promise.catch(() => undefined);
+  content.on('error', () => undefined);
+  let isSettled = false;
+  const settle = (error?: Error) => {
+    if (isSettled) return;
+    isSettled = true;
+    onSettled();
+    if (error === undefined) {
+      content.end();
+      begun.resolve({ file: null, before: fields });
+      ended.resolve();
+    } else {
+      content.destroy(error);
+      begun.reject(error);
+      ended.reject(error);
+    }
+  };
+  return { fields, content, begun, ended, settle };
 }
 
-function listen(parser: BusboyInstance, { fields, stream, maxBytes, begin, finish }: Listener): void {
-  const refuse = (code: string, message: string) => finish(badInput([], code, message));
+function collect(parser: BusboyInstance, { fields, content, begun, settle }: Arrival, maxBytes: number): void {
+  const refuse = (code: string, message: string) => settle(badInput([], code, message));
   parser.on('field', (name, value, _nameTruncated, isTruncated) => {
-    if (isTruncated) finish(new ClientError('PAYLOAD_TOO_LARGE', `A text field takes at most ${maxFieldBytes} bytes`));
+    if (isTruncated) settle(new ClientError('PAYLOAD_TOO_LARGE', `A text field takes at most ${maxFieldBytes} bytes`));
     else fields.set(name, value);
   });
   parser.on('file', (field, part, filename: string | undefined) => {
-    part.on('limit', () => finish(tooLarge(maxBytes)));
-    part.on('error', () => finish(brokenOff()));
-    part.pipe(stream, { end: false });
-    begin({ file: { field, filename: filename ?? null, stream: readLater(stream) }, before: new Map(fields) });
+    part.on('limit', () => settle(tooLarge(maxBytes)));
+    part.on('error', () => settle(brokenOff()));
+    part.pipe(content, { end: false });
+    const file = { field, filename: filename ?? null, stream: readLater(content) };
+    begun.resolve({ file, before: new Map(fields) });
   });
   parser.on('filesLimit', () => refuse('TOO_MANY_FILES', 'Expected one file, got more'));
   parser.on('fieldsLimit', () => refuse('TOO_MANY_FIELDS', `Expected at most ${maxFields} text fields, got more`));
-  parser.on('error', () => finish(brokenOff()));
-  parser.on('finish', () => finish());
+  parser.on('error', () => settle(brokenOff()));
+  parser.on('finish', () => settle());
 }
 
 /** What `source` holds, and its error, once somebody reads: an error that came earlier would meet nobody who listens. */
@@ -165,15 +174,15 @@ function readLater(source: Readable): Readable {
 function feed(
   request: IncomingMessage,
   parser: BusboyInstance,
-  options: { readonly maxBytes: number; readonly stallMs: number; readonly finish: (error: Error) => void },
+  { settle }: Arrival,
+  { maxBytes, stallMs }: { readonly maxBytes: number; readonly stallMs: number },
 ): () => void {
-  const { maxBytes, stallMs, finish } = options;
   let bytes = 0;
-  const stalled = () => finish(new ClientError('REQUEST_TIMEOUT', `Nothing of the upload came for ${stallMs} ms`));
+  const stalled = () => settle(new ClientError('REQUEST_TIMEOUT', `Nothing of the upload came for ${stallMs} ms`));
   let timer = setTimeout(stalled, stallMs);
   const take = (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > maxBytes + maxFormBytes) return finish(tooLarge(maxBytes));
+    if (bytes > maxBytes + maxFormBytes) return settle(tooLarge(maxBytes));
     if (parser.write(chunk)) return timer.refresh();
     // A wait that the reader of the file causes is not the sender's stall.
     clearTimeout(timer);
@@ -187,7 +196,7 @@ function feed(
     clearTimeout(timer);
     parser.end();
   };
-  const breakOff = () => finish(brokenOff());
+  const breakOff = () => settle(brokenOff());
   const onClose = () => request.readableEnded || breakOff();
   request.on('data', take).on('end', end).on('error', breakOff).on('close', onClose);
   parser.on('drain', goOn);

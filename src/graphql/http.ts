@@ -46,6 +46,10 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
     const error = fromFramework(thrown);
     return sendRefusal(reply, error instanceof ClientError ? error.status : 500, error, contextOf(deps, request));
   });
+  addRoutes(server, door);
+}
+
+function addRoutes(server: FastifyInstance, door: HttpDoor): void {
   server.route({
     method: ['GET', 'POST'],
     url: graphqlPath,
@@ -58,7 +62,7 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
     url: graphqlPath,
     handler: (request, reply) => {
       const error = badInput([], 'METHOD_NOT_ALLOWED', `Expected one of ${allowedMethods}`);
-      return sendRefusal(reply.header('allow', allowedMethods), 405, error, contextOf(deps, request));
+      return sendRefusal(reply.header('allow', allowedMethods), 405, error, contextOf(door.deps, request));
     },
   });
 }

@@ -52,16 +52,15 @@ export function defineConnection<Node>(
     readonly nodes: (t: FieldBuilder<Connection<Node>>) => ReturnType<FieldBuilder<Connection<Node>>['field']>;
   },
 ): ObjectType<Connection<Node>> {
-  const { name, listOf, pageInfo } = options;
-  const edge = builder.objectRef<Edge<Node>>(`${name}Edge`).implement({
+  const edge = builder.objectRef<Edge<Node>>(`${options.name}Edge`).implement({
     description: 'One entry of a list: its node, and where that stands.',
     fields: (t) => ({
       cursor: t.exposeString('cursor', { description: 'Opaque; give it as `after` to read on from here.' }),
       node: options.node(t),
     }),
   });
-  return builder.objectRef<Connection<Node>>(`${name}Connection`).implement({
-    description: `A page of ${listOf}.`,
+  return builder.objectRef<Connection<Node>>(`${options.name}Connection`).implement({
+    description: `A page of ${options.listOf}.`,
     fields: (t) => ({
       edges: t.field({
         type: [edge],
@@ -70,7 +69,7 @@ export function defineConnection<Node>(
       }),
       nodes: options.nodes(t),
       pageInfo: t.field({
-        type: pageInfo,
+        type: options.pageInfo,
         description: 'Whether there is more, and from where to read on.',
         resolve: ({ edges, hasNextPage, hasPreviousPage }) => ({
           hasNextPage,

@@ -21,7 +21,7 @@ interface Session {
 export type Protocol = Server<Session>;
 type Enveloped = ReturnType<Yoga['getEnveloped']>;
 
-const initWaitMs = 5_000;
+const initWaitMs = 3_000;
 const maxOperations = 1_000;
 const forbiddenCode = 4403;
 

@@ -1,9 +1,9 @@
-import { type Caller, unauthenticated } from '../auth/caller.ts';
 import { notFound } from '../errors.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { type Builder, costs } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
 import { type FilterType, fits, toTaskFilter } from './filter.ts';
+import { follow } from './follow.ts';
 import { isTaskId, type TaskTypes } from './tasks.ts';
 
 export function addSubscriptions(
@@ -52,7 +52,7 @@ async function watchTask(
     ? await context.deps.feeds.watchTask(caller.projectId, id, { afterVersion, signal })
     : undefined;
   if (watch === undefined) throw notFound('bulk task', id);
-  return follow(watch, abort, caller);
+  return follow(watch, { abort, caller });
 }
 
 async function watchProject(
@@ -66,57 +66,5 @@ async function watchProject(
     matches: (task) => fits(wanted, task),
     signal: abort.signal,
   });
-  return follow(watch, abort, caller);
-}
-
-/**
- * Passes a watch on until it ends, the subscriber leaves or the caller's token expires; the last is UNAUTHENTICATED. Not a
- * generator: its `return` has to take effect while a `next` is waiting.
- */
-function follow(
-  watch: AsyncIterable<Snapshot>,
-  abort: AbortController,
-  { expiresAt }: Caller,
-): AsyncIterableIterator<Snapshot, undefined> {
-  const iterator = watch[Symbol.asyncIterator]();
-  let isOver = false;
-  let isExpired = false;
-  const expire = () => {
-    isExpired = true;
-    abort.abort();
-  };
-  const timer = expiresAt === null ? undefined : setTimeout(expire, expiresAt.getTime() - Date.now());
-  const end = () => {
-    if (isOver) return;
-    isOver = true;
-    clearTimeout(timer);
-    abort.abort();
-  };
-  return {
-    async next() {
-      if (isOver) return { done: true, value: undefined };
-      try {
-        const result = await iterator.next();
-        if (isExpired) throw unauthenticated();
-        if (result.done !== true) return { done: false, value: result.value };
-      } catch (error) {
-        end();
-        throw error;
-      }
-      end();
-      return { done: true, value: undefined };
-    },
-    async return() {
-      end();
-      await iterator.return?.();
-      return { done: true, value: undefined };
-    },
-    async throw(error) {
-      end();
-      throw error;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  return follow(watch, { abort, caller });
 }

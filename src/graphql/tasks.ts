@@ -2,12 +2,13 @@ import { cardsCsvPath } from '../domain/gift-cards.ts';
 import {
   asyncActionStatusOf,
   bulkIssuanceStatusOf,
+  issuanceCountsOf,
   issuanceErrorOf,
   operationStatusOf,
   processingTimeOf,
 } from '../tasks/results.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
-import type { Builder, InterfaceType, ObjectType, UnionType } from './builder.ts';
+import type { Builder, FieldBuilder, InterfaceType, ObjectType, UnionType } from './builder.ts';
 import { type CardsType, cardsPage, readCards } from './cards.ts';
 import type { Context } from './context.ts';
 import type { Enums } from './enums.ts';
@@ -53,8 +54,7 @@ function defineIssuance(
         description: 'The state under its name of the REST poll.',
         resolve: ({ state }) => bulkIssuanceStatusOf(state),
       }),
-      issuedCount: t.exposeInt('succeeded', { nullable: true, description: 'Cards issued so far.' }),
-      failedCount: t.exposeInt('failed', { nullable: true, description: 'Cards that could not be issued.' }),
+      ...countFields(t),
       error: t.string({
         nullable: true,
         description: 'Why the task failed, or one line when some cards could not be issued.',
@@ -74,6 +74,21 @@ function defineIssuance(
       }),
     }),
   });
+}
+
+function countFields(t: Pick<FieldBuilder<Snapshot>, 'int'>) {
+  return {
+    issuedCount: t.int({
+      nullable: true,
+      description: 'Cards issued so far; null before the task has begun.',
+      resolve: (task) => issuanceCountsOf(task).issuedCount,
+    }),
+    failedCount: t.int({
+      nullable: true,
+      description: 'Cards that could not be issued so far; null before the task has begun.',
+      resolve: (task) => issuanceCountsOf(task).failedCount,
+    }),
+  };
 }
 
 function defineAction(

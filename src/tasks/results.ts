@@ -12,6 +12,12 @@ export function bulkIssuanceStatusOf(state: TaskState): BulkIssuanceStatus {
   return state === 'SUCCEEDED' ? 'completed' : 'failed';
 }
 
+/** The issuance's `issuedCount` and `failedCount`: so far while it runs, null before it has begun. */
+export function issuanceCountsOf(snapshot: Snapshot): { issuedCount: number | null; failedCount: number | null } {
+  if (snapshot.startedAt === null) return { issuedCount: null, failedCount: null };
+  return { issuedCount: snapshot.succeeded, failedCount: snapshot.failed };
+}
+
 export type AsyncActionStatus = 'ENQUEUED' | 'IN_PROGRESS' | 'DONE' | 'FAILED';
 
 export function asyncActionStatusOf(state: TaskState): AsyncActionStatus {

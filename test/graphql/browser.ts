@@ -11,8 +11,8 @@ export interface Page {
   evaluate<Value>(expression: string): Promise<Value>;
   /** Waits until the expression is true in the page. */
   waitUntil(expression: string, message: string): Promise<void>;
-  /** Types into what has the focus. */
-  type(text: string): Promise<void>;
+  /** Puts the focus into what the selector finds and replaces all text there, as a person does. */
+  write(selector: string, text: string): Promise<void>;
   /** Where the page's requests went so far. */
   readonly requested: readonly string[];
 }
@@ -68,7 +68,9 @@ async function spawnChromium(args: readonly string[]): Promise<ChildProcess> {
   const names = process.env.CHROMIUM_PATH ? [process.env.CHROMIUM_PATH] : programs;
   for (const name of names) {
     const child = spawn(name, args, { stdio: 'ignore' });
-    const [problem] = await Promise.race([once(child, 'spawn'), once(child, 'error')]).catch((error: unknown) => [error]);
+    const [problem] = await Promise.race([once(child, 'spawn'), once(child, 'error')]).catch((error: unknown) => [
+      error,
+    ]);
     if (problem === undefined) return child;
   }
   throw new Error('no Chromium runs: install it (Debian: apt-get install chromium), or set CHROMIUM_PATH');
@@ -96,7 +98,11 @@ async function openPage(newTarget: string, url: string): Promise<Page> {
     waitUntil: async (expression, message) => {
       await waitFor(() => evaluate(`Boolean(${expression})`), { message, timeoutMs: 20_000 });
     },
-    type: async (text) => {
+    write: async (selector, text) => {
+      await evaluate(`document.querySelector(${JSON.stringify(selector)}).focus()`);
+      const selectAll = { key: 'a', code: 'KeyA', windowsVirtualKeyCode: 65, modifiers: 2, commands: ['selectAll'] };
+      await send('Input.dispatchKeyEvent', { type: 'keyDown', ...selectAll });
+      await send('Input.dispatchKeyEvent', { type: 'keyUp', ...selectAll });
       await send('Input.insertText', { text });
     },
     requested,

@@ -3,7 +3,7 @@ import type { GatewayDeps } from '../../deps.ts';
 import { cardsCsvPath, findProgram, findTaskCard, type GiftCard, listCards } from '../../domain/gift-cards.ts';
 import { ClientError, notFound } from '../../errors.ts';
 import { issueGiftCards } from '../../operations/issue-gift-cards.ts';
-import { bulkIssuanceStatusOf, issuanceErrorOf } from '../../tasks/results.ts';
+import { bulkIssuanceStatusOf, issuanceCountsOf, issuanceErrorOf } from '../../tasks/results.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { isFinal } from '../../tasks/state.ts';
@@ -72,14 +72,14 @@ async function taskStatus(
   task: Snapshot,
   cardId: string | undefined,
 ): Promise<TaskStatus> {
-  const hasEnded = isFinal(task.state);
+  const { issuedCount, failedCount } = issuanceCountsOf(task);
   return {
     taskId: task.id,
     status: bulkIssuanceStatusOf(task.state),
-    issuedCount: hasEnded ? task.succeeded : null,
+    issuedCount,
     cards: task.state === 'SUCCEEDED' ? await cardsOf(deps, task, cardId) : null,
     csvDownloadUrl: task.state === 'SUCCEEDED' ? csvUrlOf(deps, programId, task) : null,
-    failedCount: hasEnded ? task.failed : null,
+    failedCount,
     error: issuanceErrorOf(task),
     completedAt: task.completedAt?.toISOString() ?? null,
   };
