@@ -51,7 +51,7 @@ export const importVouchersCsv = defineOperation<z.infer<typeof input>, Row>({
     for (const [code, rows] of records) {
       if (!written.has(code)) failures.push(...rows.map(({ row }) => refuseChange(row, code)));
     }
-    return failures;
+    return { failures };
   },
 });
 

@@ -42,7 +42,7 @@ export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
     for (const { row, record } of records.values()) {
       if (!inserted.has(record.code)) failures.push(duplicate(row, record.code));
     }
-    return failures;
+    return { failures };
   },
 });
 

@@ -152,7 +152,7 @@ export const issueGiftCards = defineOperation<z.infer<typeof input>, Recipient>(
     const failures = chunk.items.flatMap((item, index) => refuse(item, chunk.firstRow + index));
     const refused = new Set(failures.map((failure) => failure.row));
     await insertCards(chunk, refused, context);
-    return failures;
+    return { failures };
   },
 });
 

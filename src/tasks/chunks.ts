@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
-import type { Tx } from '../db/client.ts';
+import { z } from 'zod';
+import type { Database, Tx } from '../db/client.ts';
 import { ClientError } from '../errors.ts';
-import type { Chunk, Plan } from './operation.ts';
+import type { Chunk, Plan, ReportRow } from './operation.ts';
 
 export interface Staged {
   readonly total: number;
@@ -54,6 +55,36 @@ export async function takeChunk(tx: Tx, taskId: string, number: number): Promise
   if (row === undefined) return undefined;
   return { number, firstRow: row.first_row, size: row.size, items: Array.isArray(row.items) ? row.items : [] };
 }
+
+/** Keeps what a chunk of a bulk update did to each of its items. */
+export async function storeReport(tx: Tx, taskId: string, number: number, report: readonly ReportRow[]): Promise<void> {
+  await tx
+    .updateTable('chunks')
+    .set({ report: JSON.stringify(report) })
+    .where('task_id', '=', taskId)
+    .where('number', '=', number)
+    .execute();
+}
+
+/** The report of a bulk update in row order, a chunk at a time; ends early when the signal aborts. */
+export async function* streamReport(
+  db: Database,
+  taskId: string,
+  signal: AbortSignal,
+): AsyncGenerator<readonly ReportRow[]> {
+  for (let number = 0; !signal.aborted; number += 1) {
+    const row = await db
+      .selectFrom('chunks')
+      .select('report')
+      .where('task_id', '=', taskId)
+      .where('number', '=', number)
+      .executeTakeFirst();
+    if (row === undefined) return;
+    yield reportRows.parse(row.report ?? []);
+  }
+}
+
+const reportRows = z.array(z.tuple([z.string(), z.boolean(), z.boolean()]));
 
 async function stageCount(tx: Tx, taskId: string, total: number, options: StageOptions): Promise<Staged> {
   if (total > options.maxItems) throw tooManyItems(options.maxItems);

@@ -32,8 +32,20 @@ export interface Operation<Input = unknown, Item = unknown> {
    * Applies one chunk: set-based SQL through `context.tx`, one statement a table. Returns why items were refused; every
    * other item has succeeded. Anything thrown rolls the chunk back, and it is tried again. Must not touch tasks or chunks.
    */
-  apply(chunk: Chunk<Item>, context: ApplyContext): Promise<readonly Failure[]>;
+  apply(chunk: Chunk<Item>, context: ApplyContext): Promise<Outcome>;
+  /** Runs once, in the transaction that brings the task to SUCCEEDED: for what is due when all is done. */
+  finish?(context: ApplyContext): Promise<void>;
 }
+
+/** What applying a chunk came to. */
+export interface Outcome {
+  readonly failures: readonly Failure[];
+  /** Bulk updates (result family UPDATE): what was done to each item of the chunk, in row order. */
+  readonly report?: readonly ReportRow[];
+}
+
+/** A row of a bulk update's report file: the item's key, whether it existed, whether it was written. */
+export type ReportRow = readonly [key: string, found: boolean, updated: boolean];
 
 /** Any operation, with its input and items unknown to the caller. */
 // biome-ignore lint/suspicious/noExplicitAny: the only way to write a list of operations that differ in input and item
@@ -45,19 +57,24 @@ export interface RestStart {
   /** As Fastify writes it: `/v1/campaigns/:campaignId/import`. */
   readonly path: string;
   readonly status: 200 | 202;
-  readonly body: 'json' | 'csv';
+  readonly body: 'json' | 'csv' | 'none';
   /** Makes the input of what came: `body` is the parsed JSON, or the text fields of a multipart form and its `file`. */
   toInput(request: { readonly body: unknown; readonly params: unknown; readonly query: unknown }): unknown;
 }
 
 /** The families of the async-action contract, section 1.1. */
-export type ResultShape = {
-  readonly family: 'IMPORT';
-  /** What `<n> voucher(s) imported successfully` counts. */
-  readonly noun: string;
-  /** Under which name a failure's key is told (`code`, `source_id`), if at all, and whether its row number is. */
-  readonly failure: { readonly key: string | null; readonly row: boolean };
-};
+export type ResultShape =
+  /** A, counters only: `<verb> <n> <noun>.`, such as `Updated 3 vouchers.` */
+  | { readonly family: 'COUNT'; readonly verb: 'Updated' | 'Deleted' | 'Generated'; readonly noun: string }
+  /** B, an import: `<n> <noun>(s) imported successfully, <m> failed.` and the failures. */
+  | {
+      readonly family: 'IMPORT';
+      readonly noun: string;
+      /** Under which name a failure's key is told, if at all; what stands for a missing one; whether the row number is told. */
+      readonly failure: { readonly key: 'code' | 'source_id' | null; readonly missing?: null; readonly row: boolean };
+    }
+  /** C, a bulk update: counters, errors and report files. The key names the first column of the report. */
+  | { readonly family: 'UPDATE'; readonly key: 'code' | 'source_id' };
 
 export interface PlanContext {
   readonly tx: Tx;

@@ -1,4 +1,4 @@
-import type { AnyOperation, Failure } from './operation.ts';
+import type { Failure, ResultShape } from './operation.ts';
 import { progressOf, type Snapshot } from './snapshot.ts';
 import { isFinal, type TaskState } from './state.ts';
 
@@ -52,18 +52,54 @@ export function issuanceErrorOf(snapshot: Snapshot): string | null {
 
 /** The result's fixed text (contract of the async actions, section 1.1; the plural is never adapted to the number), or why
  *  the task FAILED: an async action has no other place to say it. */
-export function resultMessageOf(operation: AnyOperation, snapshot: Snapshot): string {
+export function resultMessageOf(shape: ResultShape, snapshot: Snapshot): string {
   if (snapshot.error !== null) return snapshot.error;
-  const noun = operation.result?.noun ?? 'item';
-  return `${snapshot.succeeded} ${noun}(s) imported successfully, ${snapshot.failed} failed.`;
+  switch (shape.family) {
+    case 'COUNT':
+      return `${shape.verb} ${snapshot.succeeded} ${shape.noun}.`;
+    case 'IMPORT':
+      return `${snapshot.succeeded} ${shape.noun}(s) imported successfully, ${snapshot.failed} failed.`;
+    case 'UPDATE':
+      return `${snapshot.succeeded} updated, ${snapshot.failed} failed.`;
+  }
 }
 
 /** One entry of `failed` in a family B result, with the keys that the type has. */
-export function wireFailureOf(operation: AnyOperation, failure: Failure): Record<string, unknown> {
-  const shape = operation.result?.failure;
+export function importFailureOf(
+  { failure: shape }: Extract<ResultShape, { family: 'IMPORT' }>,
+  failure: Failure,
+): Record<string, unknown> {
+  const missing = shape.missing === null ? null : '';
   return {
-    ...(shape?.key ? { [shape.key]: failure.key ?? '' } : {}),
-    ...(shape?.row ? { row: failure.row } : {}),
+    ...(shape.key === null ? {} : { [shape.key]: failure.key ?? missing }),
+    ...(shape.row ? { row: failure.row } : {}),
     reason: failure.message,
   };
+}
+
+/** One entry of `errors` in a family C result: `key` names the kind of error, `details` what happened. */
+export function updateErrorOf(
+  shape: Extract<ResultShape, { family: 'UPDATE' }>,
+  failure: Failure,
+): { message: string; details: string; key: string } & Record<string, unknown> {
+  const key = failure.code.toLowerCase();
+  const message = updateErrorMessages[key] ?? 'Invalid payload';
+  return { message, details: failure.message, key, [shape.key]: failure.key ?? '' };
+}
+
+const updateErrorMessages: Readonly<Record<string, string>> = {
+  not_found: 'Resource not found',
+  metadata_validation_failed: 'Metadata validation failed',
+};
+
+/** Until when the report of a bulk update can be downloaded: its chunks are kept at least so long. */
+export function reportsAvailableTill(snapshot: Snapshot): Date {
+  return new Date((snapshot.completedAt ?? snapshot.updatedAt).getTime() + reportDays * 24 * 3600 * 1000);
+}
+
+const reportDays = 30;
+
+/** Where the report of a bulk update is downloaded. */
+export function reportPath(taskId: string): string {
+  return `/v1/async-actions/${taskId}/report.csv`;
 }

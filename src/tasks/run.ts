@@ -1,5 +1,5 @@
 import type { Tx } from '../db/client.ts';
-import { takeChunk } from './chunks.ts';
+import { storeReport, takeChunk } from './chunks.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import type { ChunkJob } from './jobs.ts';
 import type { AnyOperation } from './operation.ts';
@@ -43,16 +43,15 @@ export async function applyChunk(
 ): Promise<AppliedChunk | undefined> {
   const chunk = await takeChunk(tx, task.id, number);
   if (chunk === undefined) return undefined;
-  const failures = await operation.apply(chunk, {
-    tx,
-    taskId: task.id,
-    projectId: task.projectId,
-    parameters: task.parameters,
-  });
+  const context = { tx, taskId: task.id, projectId: task.projectId, parameters: task.parameters };
+  const { failures, report } = await operation.apply(chunk, context);
   await insertFailures(tx, task.id, failures);
+  if (report !== undefined) await storeReport(tx, task.id, number, report);
   const failed = failures.length;
   const succeeded = chunk.size - failed;
-  return { snapshot: await countChunk(tx, task.id, succeeded, failed), succeeded, failed };
+  const snapshot = await countChunk(tx, task.id, succeeded, failed);
+  if (snapshot.state === 'SUCCEEDED') await operation.finish?.(context);
+  return { snapshot, succeeded, failed };
 }
 
 /** Ends the task of a chunk that failed every time it was tried. */

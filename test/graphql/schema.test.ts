@@ -53,7 +53,7 @@ describe('a new operation', () => {
       input,
       rest: null,
       plan: async () => ({ parameters: {}, items: { count: 0 } }),
-      apply: async () => [],
+      apply: async () => ({ failures: [] }),
     });
   const build = (input: z.ZodType<object>) => buildSchema(new Map([['things.purge', operation(input)]]));
 

@@ -80,8 +80,7 @@ describe('the import of vouchers', () => {
     const small = await startTestApp({ settings: { BULKCAST_POLL_FAILURES: '3' } });
     const other = createClient(small);
     const { result } = await other.ended(await startImport([{}, {}, {}, {}, {}], other));
-    expect(result?.failed).toHaveLength(3);
-    expect(result?.failed_count).toBe(5);
+    expect(result).toMatchObject({ failed: [{}, {}, {}], failed_count: 5 });
   });
 
   test('ends at once when there is nothing to import', async () => {

@@ -77,7 +77,7 @@ test('opens for the holder of the link and for nobody else', async () => {
     change('expires', null),
     otherTask,
     new URL(`${url}&signature=twice`),
-    new URL(past.sign(url.pathname, new Date(Date.now() - 3600 * 1000))),
+    new URL(past.sign(url.pathname, { now: new Date(Date.now() - 3600 * 1000) })),
   ];
   for (const link of wrong) {
     const response = await fetch(link, { headers: app.project.headers });

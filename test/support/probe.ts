@@ -38,7 +38,7 @@ export function createProbe(options: { readonly chunkSize?: number } = {}) {
         await held.promise;
       }
       if (broken && chunk.items.some(({ say }) => say === 'throw')) throw new Error('an item said throw');
-      return failures;
+      return { failures };
     },
   });
   return {

@@ -3,13 +3,17 @@ import type { GatewayDeps } from '../../deps.ts';
 import { readWireDate } from '../../domain/dates.ts';
 import { badInput, notFound } from '../../errors.ts';
 import { operationOf } from '../../tasks/engine.ts';
+import type { Failure, ResultShape } from '../../tasks/operation.ts';
 import {
   asyncActionStatusOf,
+  importFailureOf,
   operationStatusOf,
   processingTimeOf,
+  reportPath,
+  reportsAvailableTill,
   resultMessageOf,
+  updateErrorOf,
   wholeProgressOf,
-  wireFailureOf,
 } from '../../tasks/results.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { isFinal } from '../../tasks/state.ts';
@@ -85,17 +89,37 @@ function describe(deps: GatewayDeps, task: Snapshot): Action {
 }
 
 async function describeWithResult(deps: GatewayDeps, task: Snapshot): Promise<ActionWithResult> {
-  const operation = operationOf(deps.engine.operations, task.operation);
-  if (!isFinal(task.state)) return describe(deps, task);
+  const { result: shape } = operationOf(deps.engine.operations, task.operation);
+  if (!isFinal(task.state) || shape === null) return describe(deps, task);
   const page = { afterRow: 0, limit: deps.config.BULKCAST_POLL_FAILURES };
   const failures = task.failed > 0 ? await listFailures(deps.db, task.id, page) : [];
-  const result = {
-    message: resultMessageOf(operation, task),
-    failed: failures.map((failure) => wireFailureOf(operation, failure)),
-    done_count: task.succeeded,
-    failed_count: task.failed,
-  };
-  return { ...describe(deps, task), result };
+  return { ...describe(deps, task), result: resultOf(deps, task, shape, failures) };
+}
+
+/** Validated by type in the contract: each family has its own fields, and no type has another's. */
+function resultOf(
+  { links }: GatewayDeps,
+  task: Snapshot,
+  shape: ResultShape,
+  failures: readonly Failure[],
+): ActionWithResult['result'] {
+  const message = resultMessageOf(shape, task);
+  const done_count = task.succeeded;
+  const failed_count = task.failed;
+  switch (shape.family) {
+    case 'COUNT':
+      return { message, done_count };
+    case 'IMPORT': {
+      const failed = failures.map((failure) => importFailureOf(shape, failure));
+      return { message, failed, done_count, failed_count };
+    }
+    case 'UPDATE': {
+      const errors = failures.map((failure) => updateErrorOf(shape, failure));
+      const till = reportsAvailableTill(task);
+      const reports = [links.sign(reportPath(task.id), { until: till })];
+      return { done_count, failed_count, reports, reports_available_till: till.toISOString(), errors };
+    }
+  }
 }
 
 function readLimit(given: unknown): number {

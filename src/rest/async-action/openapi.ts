@@ -8,6 +8,7 @@ export function asyncActionPaths(printer: Printer, operations: Iterable<AnyOpera
   const paths: Paths = {
     '/v1/async-actions': { get: list(printer, error) },
     '/v1/async-actions/{asyncActionId}': { get: poll(printer, error) },
+    '/v1/async-actions/{asyncActionId}/report.csv': { get: report(error) },
     '/v1/vouchers/{code}': { get: voucher(printer, error) },
   };
   for (const operation of operations) {
@@ -45,6 +46,24 @@ function poll(printer: Printer, error: JsonSchema): object {
       304: { description: 'Nothing is newer than If-None-Match.' },
       401: answers('Unauthorized.', error),
       404: answers('No such action.', error),
+    },
+  };
+}
+
+function report(error: JsonSchema): object {
+  return {
+    operationId: 'download-async-action-report',
+    summary: "A bulk update's report, by a signed link of its result: the key of each item, found and updated.",
+    security: [],
+    parameters: [
+      parameter('path', 'asyncActionId', { type: 'string' }, 'The action.'),
+      parameter('query', 'expires', { type: 'string' }, 'Part of the signed link.'),
+      parameter('query', 'signature', { type: 'string' }, 'Part of the signed link.'),
+    ],
+    responses: {
+      200: { description: 'The report.', content: { 'text/csv': { schema: { type: 'string' } } } },
+      403: answers('The link is not valid or has expired.', error),
+      404: answers('No such report.', error),
     },
   };
 }

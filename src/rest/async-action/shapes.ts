@@ -24,6 +24,18 @@ export const action = z.object({
   object: z.literal('async_action'),
 });
 
+/** Result family A of the contract. */
+export const countResult = z.object({ message: z.string(), done_count: z.int() });
+
+/** Result family C of the contract. */
+export const updateResult = z.object({
+  done_count: z.int(),
+  failed_count: z.int(),
+  reports: z.array(z.url()).describe('Signed links to CSV files with the key of each item, found and updated.'),
+  reports_available_till: dateTime,
+  errors: z.array(z.looseObject({ message: z.string(), details: z.string(), key: z.string() })),
+});
+
 /** Result family B of the contract. */
 export const importResult = z.object({
   message: z.string(),
@@ -34,7 +46,7 @@ export const importResult = z.object({
 
 /** The poll's answer. */
 export const actionWithResult = action.extend({
-  result: importResult.optional().describe('There once the action has ended.'),
+  result: z.union([importResult, updateResult, countResult]).optional().describe('There once the action has ended.'),
 });
 
 /** The list's answer: newest first. */
