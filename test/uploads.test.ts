@@ -3,17 +3,10 @@ import { createServer, type IncomingMessage, request, type Server } from 'node:h
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createUploadReader, type UploadForm } from '../src/uploads.ts';
+import { fieldPart, filePart, formEnd, multipartType, textOf } from './support/multipart.ts';
 import { waitFor } from './support/wait.ts';
 
 type Handle = (form: UploadForm) => Promise<unknown>;
-
-const boundary = 'xxx';
-const type = `multipart/form-data; boundary=${boundary}`;
-const filePart = (name = 'data', filename = 'a.csv') =>
-  `--${boundary}\r\ncontent-disposition: form-data; name="${name}"; filename="${filename}"\r\n\r\n`;
-const fieldPart = (name: string, value: string) =>
-  `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
-const ending = `\r\n--${boundary}--\r\n`;
 
 let server: Server;
 let handle: Handle;
@@ -44,7 +37,7 @@ afterEach(async () => {
 
 describe('a form', () => {
   it('gives the fields, the file and the fields after it', async () => {
-    const body = `${fieldPart('a', '1')}${filePart()}one,two\r\n${fieldPart('b', '2').slice(0, -2)}${ending}`;
+    const body = `${fieldPart('a', '1')}${filePart()}one,two\r\n${fieldPart('b', '2').slice(0, -2)}${formEnd}`;
     expect(await send(body)).toEqual([
       200,
       { first: '1', file: ['data', 'a.csv', 'one,two'], all: { a: '1', b: '2' } },
@@ -52,17 +45,17 @@ describe('a form', () => {
   });
 
   it('takes a text field named file for a file without a name', async () => {
-    const body = `${fieldPart('file', 'text').slice(0, -2)}${ending}`;
+    const body = `${fieldPart('file', 'text').slice(0, -2)}${formEnd}`;
     expect(await send(body)).toEqual([200, { file: ['file', null, 'text'], all: {} }]);
   });
 
   it('may hold no file', async () => {
-    const body = `${fieldPart('a', '1').slice(0, -2)}${ending}`;
+    const body = `${fieldPart('a', '1').slice(0, -2)}${formEnd}`;
     expect(await send(body)).toEqual([200, { first: '1', file: null, all: { a: '1' } }]);
   });
 
   it('of two files is an error of the first one, not its end', async () => {
-    const body = `${filePart('a')}one\r\n${filePart('b')}two${ending}`;
+    const body = `${filePart('a')}one\r\n${filePart('b')}two${formEnd}`;
     expect(await send(body)).toMatchObject([
       400,
       { code: 'BAD_USER_INPUT', message: expect.stringContaining('one file') },
@@ -71,7 +64,7 @@ describe('a form', () => {
 
   it.each([
     ['has no closing boundary', `${filePart()}one,two`],
-    ['ends within a header', `--${boundary}\r\ncontent-dispo`],
+    ['ends within a header', '--xxx\r\ncontent-dispo'],
     ['holds no part', 'nonsense'],
     ['is empty', ''],
   ])('that %s is an error', async (_name, body) => {
@@ -88,12 +81,12 @@ describe('a form', () => {
 
   it('of a field that is too long, or of too many fields, is an error', async () => {
     limits.maxBytes = 10_000_000;
-    const long = `${fieldPart('a', 'x'.repeat(1_048_577)).slice(0, -2)}${ending}`;
+    const long = `${fieldPart('a', 'x'.repeat(1_048_577)).slice(0, -2)}${formEnd}`;
     expect(await send(long)).toMatchObject([413, { code: 'PAYLOAD_TOO_LARGE' }]);
     const many =
       Array.from({ length: 21 }, (_, index) => fieldPart(`a${index}`, ''))
         .join('')
-        .slice(0, -2) + ending;
+        .slice(0, -2) + formEnd;
     expect(await send(many)).toMatchObject([
       400,
       { code: 'BAD_USER_INPUT', message: expect.stringContaining('fields') },
@@ -102,7 +95,7 @@ describe('a form', () => {
 
   it('whose file is not read does not hold up the answer or the next request', async () => {
     handle = async () => 'unread';
-    const body = `${filePart()}${'x'.repeat(900_000)}${ending}`;
+    const body = `${filePart()}${'x'.repeat(900_000)}${formEnd}`;
     expect(await send(body)).toEqual([200, 'unread']);
     expect(await send(body)).toEqual([200, 'unread']);
   });
@@ -118,13 +111,13 @@ describe('a form', () => {
 
 describe('a file', () => {
   it('of exactly the limit is taken, one byte more is not', async () => {
-    const body = (bytes: number) => `${filePart()}${'x'.repeat(bytes)}${ending}`;
+    const body = (bytes: number) => `${filePart()}${'x'.repeat(bytes)}${formEnd}`;
     expect(await send(body(1_000_000))).toMatchObject([200, { file: ['data', 'a.csv', 'x'.repeat(1_000_000)] }]);
     expect(await send(body(1_000_001))).toMatchObject([413, { code: 'PAYLOAD_TOO_LARGE' }]);
   });
 
   it('that announces more than the limit is refused before it is read', async () => {
-    const socket = open(`POST / HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 99999999\r\n\r\n`);
+    const socket = begin(99999999);
     expect(await answerOf(socket)).toContain('PAYLOAD_TOO_LARGE');
   });
 
@@ -168,9 +161,7 @@ describe('a file', () => {
   });
 
   it('that stalls ends with REQUEST_TIMEOUT', async () => {
-    const socket = open(
-      `POST / HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n${filePart()}one`,
-    );
+    const socket = begin(1000, `${filePart()}one`);
     expect(await answerOf(socket)).toMatch(/^HTTP\/1.1 408 [\s\S]*REQUEST_TIMEOUT/);
   });
 
@@ -183,9 +174,7 @@ describe('a file', () => {
       const text = await textOf(file?.stream ?? []).catch((error: unknown) => error);
       failed.resolve([text, await all]);
     };
-    const socket = open(
-      `POST / HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n${filePart()}one`,
-    );
+    const socket = begin(1000, `${filePart()}one`);
     await begun.promise;
     socket.destroy();
     expect(await failed.promise).toMatchObject([{ code: 'BAD_USER_INPUT' }, { code: 'BAD_USER_INPUT' }]);
@@ -193,12 +182,10 @@ describe('a file', () => {
 });
 
 describe('places', () => {
-  const body = `${filePart()}one${ending}`;
+  const body = `${filePart()}one${formEnd}`;
 
   it('are limited, and free again once a form is done with, however it ended', async () => {
-    const held = Array.from({ length: 2 }, () =>
-      open(`POST / HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n${filePart()}one`),
-    );
+    const held = Array.from({ length: 2 }, () => begin(1000, `${filePart()}one`));
     await waitFor(async () => (await send(body))[0] === 503, { message: 'both places are taken' });
     expect(await send(body)).toMatchObject([503, { code: 'TOO_MANY_UPLOADS' }]);
     for (const socket of held) socket.destroy();
@@ -218,24 +205,23 @@ async function readAll({ fields, file, allFields }: UploadForm): Promise<unknown
   return { first, file: content, all: Object.fromEntries(await allFields()) };
 }
 
-async function textOf(stream: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
-}
-
 function port(): number {
   return (server.address() as AddressInfo).port;
 }
 
-async function send(body: string, contentType = type): Promise<[number, unknown]> {
+async function send(body: string, contentType = multipartType): Promise<[number, unknown]> {
   const headers = { 'content-type': contentType };
   const response = await fetch(`http://127.0.0.1:${port()}/`, { method: 'POST', headers, body });
   return [response.status, await response.json()];
 }
 
 async function sendLarge(bytes: number, onSent: (bytes: number) => void = () => undefined): Promise<[number, unknown]> {
-  const outgoing = request({ host: '127.0.0.1', port: port(), method: 'POST', headers: { 'content-type': type } });
+  const outgoing = request({
+    host: '127.0.0.1',
+    port: port(),
+    method: 'POST',
+    headers: { 'content-type': multipartType },
+  });
   const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
   const chunk = Buffer.alloc(100_000, 'x');
   outgoing.write(filePart());
@@ -243,16 +229,18 @@ async function sendLarge(bytes: number, onSent: (bytes: number) => void = () => 
     if (!outgoing.write(chunk)) await once(outgoing, 'drain');
     onSent(sent + chunk.length);
   }
-  outgoing.end(ending);
+  outgoing.end(formEnd);
   const [response] = await answered;
   return [response.statusCode ?? 0, JSON.parse(await textOf(response))];
 }
 
-function open(text: string): Socket {
+/** Begins a request of so many bytes, and sends only these. */
+function begin(length: number, body = ''): Socket {
   const socket = connect(port(), '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => undefined);
-  socket.write(text);
+  const head = `POST / HTTP/1.1\r\nhost: x\r\ncontent-type: ${multipartType}\r\ncontent-length: ${length}`;
+  socket.write(`${head}\r\n\r\n${body}`);
   return socket;
 }
 

@@ -92,7 +92,7 @@ export function pageOptions(builder: Builder, defaultPage: number) {
   const args = builder.args((t) => ({
     first: t.int({
       defaultValue: defaultPage,
-      description: `How many at most, up to ${maxPage}; more is cut to that.`,
+      description: `How many at most, up to ${maxPage}; more is cut to that. The cost of a query counts the selection so often.`,
     }),
     after: t.string({ description: 'Only what comes after this cursor.' }),
   }));

@@ -14,7 +14,7 @@ export function bulkIssuanceStatusOf(state: TaskState): BulkIssuanceStatus {
 
 /** The issuance's `issuedCount` and `failedCount`: so far while it runs, null before it has begun. */
 export function issuanceCountsOf(snapshot: Snapshot): { issuedCount: number | null; failedCount: number | null } {
-  if (snapshot.startedAt === null) return { issuedCount: null, failedCount: null };
+  if (snapshot.state === 'QUEUED') return { issuedCount: null, failedCount: null };
   return { issuedCount: snapshot.succeeded, failedCount: snapshot.failed };
 }
 
