@@ -6,10 +6,8 @@ import { createUploadReader, type UploadForm } from '../src/uploads.ts';
 import { fieldPart, filePart, formEnd, multipartType, textOf } from './support/multipart.ts';
 import { waitFor } from './support/wait.ts';
 
-type Handle = (form: UploadForm) => Promise<unknown>;
-
 let server: Server;
-let handle: Handle;
+let handle: (form: UploadForm) => Promise<unknown>;
 const stallMs = 200;
 const limits = { maxBytes: 1_000_000 };
 
@@ -96,8 +94,7 @@ describe('a form', () => {
   it('whose file is not read does not hold up the answer or the next request', async () => {
     handle = async () => 'unread';
     const body = `${filePart()}${'x'.repeat(900_000)}${formEnd}`;
-    expect(await send(body)).toEqual([200, 'unread']);
-    expect(await send(body)).toEqual([200, 'unread']);
+    for (let round = 0; round < 2; round += 1) expect(await send(body)).toEqual([200, 'unread']);
   });
 
   it('that broke off before anybody read its file tells so when somebody does', async () => {
