@@ -1,5 +1,14 @@
 import type { ColumnType, Generated, Insertable, JSONColumnType, Selectable } from 'kysely';
 import type { TaskModel, TaskState } from '../tasks/state.ts';
+import type {
+  CampaignsTable,
+  CustomersTable,
+  MetadataSchemasTable,
+  OrdersTable,
+  ProductsTable,
+  SkusTable,
+} from './catalog-tables.ts';
+import type { Json, JsonObject } from './json.ts';
 
 /** The tables of schema/migrations, as Kysely sees them. Timestamps are Dates; numeric and bigint money are noted each. */
 export interface Tables {
@@ -21,8 +30,7 @@ export interface Tables {
   orders: OrdersTable;
 }
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-export type JsonObject = { readonly [key: string]: Json };
+export type { Json, JsonObject } from './json.ts';
 
 interface ProjectsTable {
   id: Generated<string>;
@@ -150,117 +158,7 @@ interface VouchersTable {
   deleted_at: Date | null;
 }
 
-interface MetadataSchemasTable {
-  id: string;
-  project_id: string;
-  resource: 'campaign' | 'voucher' | 'customer' | 'product' | 'order' | 'sku';
-  definitions: JSONColumnType<JsonObject>;
-  allow_defined_only: Generated<boolean>;
-  created_at: Generated<Date>;
-  updated_at: Date | null;
-}
-
-type CampaignStatus = 'DONE' | 'IN_PROGRESS' | 'FAILED' | 'DRAFT' | 'MODIFYING';
-
-interface CampaignsTable {
-  id: string;
-  project_id: string;
-  name: string;
-  campaign_type: 'DISCOUNT_COUPONS' | 'GIFT_VOUCHERS' | 'LOYALTY_PROGRAM' | 'REFERRAL_PROGRAM';
-  type: 'AUTO_UPDATE' | 'STATIC' | 'STANDALONE';
-  /** What each voucher gets: type, discount or gift or loyalty_card, redemption, code_config. */
-  voucher: JSONColumnType<JsonObject>;
-  description: string | null;
-  category: string | null;
-  start_date: Date | null;
-  expiration_date: Date | null;
-  validity_timeframe: JSONColumnType<JsonObject> | null;
-  validity_day_of_week: number[] | null;
-  validity_hours: JSONColumnType<JsonObject> | null;
-  activity_duration_after_publishing: string | null;
-  access_settings: JSONColumnType<JsonObject> | null;
-  active: Generated<boolean>;
-  auto_join: Generated<boolean>;
-  join_once: Generated<boolean>;
-  use_voucher_metadata_schema: Generated<boolean>;
-  metadata: JSONColumnType<JsonObject>;
-  creation_status: CampaignStatus;
-  vouchers_generation_status: CampaignStatus;
-  created_at: Generated<Date>;
-  updated_at: Date | null;
-  /** In the bin: it cannot be read, and its name stays taken. */
-  deleted_at: Date | null;
-}
-
-interface CustomersTable {
-  id: string;
-  project_id: string;
-  source_id: string | null;
-  name: string | null;
-  description: string | null;
-  email: string | null;
-  phone: string | null;
-  birthdate: string | null;
-  address: JSONColumnType<JsonObject> | null;
-  metadata: JSONColumnType<JsonObject> | null;
-  created_at: Generated<Date>;
-  updated_at: Date | null;
-}
-
-interface ProductsTable {
-  id: string;
-  project_id: string;
-  source_id: string | null;
-  name: string | null;
-  /** Minor units. */
-  price: number | null;
-  attributes: JSONColumnType<readonly string[]>;
-  image_url: string | null;
-  metadata: JSONColumnType<JsonObject>;
-  created_at: Generated<Date>;
-  updated_at: Date | null;
-}
-
-interface SkusTable {
-  id: string;
-  project_id: string;
-  product_id: string;
-  source_id: string | null;
-  sku: string | null;
-  /** Minor units. */
-  price: number | null;
-  currency: string | null;
-  attributes: JSONColumnType<JsonObject>;
-  image_url: string | null;
-  metadata: JSONColumnType<JsonObject>;
-  created_at: Generated<Date>;
-  updated_at: Date | null;
-}
-
-interface OrdersTable {
-  id: string;
-  project_id: string;
-  source_id: string | null;
-  status: 'CREATED' | 'PAID' | 'CANCELED' | 'FULFILLED';
-  /** Minor units, as are all amounts of an order. */
-  amount: number | null;
-  initial_amount: number | null;
-  discount_amount: number | null;
-  items: JSONColumnType<readonly JsonObject[]>;
-  metadata: JSONColumnType<JsonObject>;
-  customer_id: string | null;
-  referrer_id: string | null;
-  created_at: Generated<Date>;
-  updated_at: Date | null;
-}
-
 export type TaskRow = Selectable<TasksTable>;
 export type NewTaskRow = Insertable<TasksTable>;
 export type ChunkRow = Selectable<ChunksTable>;
 export type VoucherRow = Selectable<VouchersTable>;
-export type MetadataSchemaRow = Selectable<MetadataSchemasTable>;
-export type CampaignRow = Selectable<CampaignsTable>;
-export type CustomerRow = Selectable<CustomersTable>;
-export type ProductRow = Selectable<ProductsTable>;
-export type SkuRow = Selectable<SkusTable>;
-export type OrderRow = Selectable<OrdersTable>;
