@@ -62,6 +62,9 @@ const settings = z
       'How long an upload may send nothing before it is ended',
     ),
     BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
+    BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
+      'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
+    ),
     BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
       'Shortest lifetime of a download link; the longest is twice that',
     ),

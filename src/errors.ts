@@ -5,6 +5,7 @@ export const clientErrors = {
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   REQUEST_TIMEOUT: 408,
+  DUPLICATE_FOUND: 409,
   IDEMPOTENCY_KEY_IN_USE: 409,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
@@ -56,6 +57,11 @@ export function badInput(path: InputIssue['path'], code: string, message: string
 /** The thing does not exist, or belongs to somebody else: the two are never told apart. */
 export function notFound(type: string, id: string): ClientError {
   return new ClientError('NOT_FOUND', `Cannot find ${type} with id ${id}`, { resource: { type, id } });
+}
+
+/** It is there already, under an id or name that only one can have. */
+export function duplicateFound(type: string, id: string): ClientError {
+  return new ClientError('DUPLICATE_FOUND', `Duplicated ${type} exists with id ${id}`, { resource: { type, id } });
 }
 
 /** SQLSTATEs of a text that Postgres cannot hold (NUL above all). */

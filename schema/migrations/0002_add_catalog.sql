@@ -4,11 +4,13 @@
 -- What a bulk update did to each item: [key, found, updated], in row order. Null for operations without a report.
 alter table chunks add column report json;
 
+-- A resource is a kind of record (voucher, campaign, …) or the name of an object type that other schemas refer to.
+-- Definitions are json, not jsonb: they stay in the order in which they were written, and so do reasons.
 create table metadata_schemas (
   id text collate "C" primary key,
   project_id uuid not null references projects,
-  resource text not null check (resource in ('campaign', 'voucher', 'customer', 'product', 'order', 'sku')),
-  definitions jsonb not null,
+  resource text collate "C" not null check (length(resource) between 1 and 100),
+  definitions json not null,
   allow_defined_only boolean not null default false,
   created_at timestamptz(3) not null default now(),
   updated_at timestamptz(3),
@@ -71,6 +73,8 @@ create table customers (
   updated_at timestamptz(3),
   unique (project_id, source_id)
 );
+-- For the list, newest first, and for walking over all of them: ids begin with the time.
+create index customers_project on customers (project_id, id);
 
 create table products (
   id text collate "C" primary key,
@@ -85,6 +89,8 @@ create table products (
   updated_at timestamptz(3),
   unique (project_id, source_id)
 );
+-- For the list, newest first, and for walking over all of them: ids begin with the time.
+create index products_project on products (project_id, id);
 
 create table skus (
   id text collate "C" primary key,
@@ -119,5 +125,7 @@ create table orders (
   updated_at timestamptz(3),
   unique (project_id, source_id)
 );
+-- For the list, newest first, and for walking over all of them: ids begin with the time.
+create index orders_project on orders (project_id, id);
 create index orders_customer on orders (customer_id) where customer_id is not null;
 create index orders_referrer on orders (referrer_id) where referrer_id is not null;

@@ -8,6 +8,8 @@ export interface Caller {
   readonly name: string;
   /** When a token ends; a key pair does not. */
   readonly expiresAt: Date | null;
+  /** What the caller is confined to; null: to nothing. `api` stands for everything. */
+  readonly scopes: readonly string[] | null;
 }
 
 /** What a request or the `connectionParams` of a WebSocket carried. */

@@ -19,6 +19,21 @@ export async function issueToken(
     .sign(Buffer.from(secret));
 }
 
+/** A JWT that stands for a key pair, confined to these scopes. */
+export async function issueScopedToken(
+  secret: string,
+  subject: { projectId: string; appId: string; scopes: readonly string[] },
+  expiresAt: Date,
+): Promise<string> {
+  return new SignJWT({ project: subject.projectId, scope: subject.scopes.join(' ') })
+    .setProtectedHeader({ alg: algorithm })
+    .setSubject(subject.appId)
+    .setAudience(audience)
+    .setIssuedAt()
+    .setExpirationTime(expiresAt)
+    .sign(Buffer.from(secret));
+}
+
 /** Whom a token stands for. Throws UNAUTHENTICATED when it is forged, expired or not ours. */
 export async function readToken(secret: string, token: string): Promise<Caller> {
   const { payload } = await jwtVerify(token, Buffer.from(secret), {
@@ -28,7 +43,8 @@ export async function readToken(secret: string, token: string): Promise<Caller> 
   }).catch((cause: unknown) => {
     throw Object.assign(unauthenticated(), { cause });
   });
-  const { project, sub, exp } = payload;
+  const { project, sub, exp, scope } = payload;
   if (typeof project !== 'string' || sub === undefined || exp === undefined) throw unauthenticated();
-  return { projectId: project, via: 'TOKEN', name: sub, expiresAt: new Date(exp * 1000) };
+  const scopes = typeof scope === 'string' ? scope.split(' ') : null;
+  return { projectId: project, via: 'TOKEN', name: sub, expiresAt: new Date(exp * 1000), scopes };
 }

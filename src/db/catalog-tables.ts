@@ -6,8 +6,9 @@ import type { JsonObject } from './json.ts';
 export interface MetadataSchemasTable {
   id: string;
   project_id: string;
-  resource: 'campaign' | 'voucher' | 'customer' | 'product' | 'order' | 'sku';
-  definitions: JSONColumnType<JsonObject>;
+  /** A kind of record, or the name of an object type. */
+  resource: string;
+  definitions: JSONColumnType<JsonObject, string, string>;
   allow_defined_only: Generated<boolean>;
   created_at: Generated<Date>;
   updated_at: Date | null;

@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
-import type { Database, Tx } from '../db/client.ts';
+import type { Tx } from '../db/client.ts';
 import { rowsAs } from '../db/rows.ts';
-import type { VoucherRow } from '../db/tables.ts';
 import { newRecordIds } from './ids.ts';
 
 /** A voucher as an import writes it. Money in minor units; `discount` and the like are JSON texts. */
@@ -66,8 +65,8 @@ export async function insertVouchers(
 
 /**
  * Inserts vouchers or, where the code exists, overwrites `updated`. An existing voucher is left alone when its type or its
- * kind of discount differs, or when more than the new gift amount is already redeemed. Returns the codes that were written.
- * Codes must differ.
+ * kind of discount differs, when more than the new gift amount is already redeemed, or when it is in the bin. Returns the
+ * codes that were written. Codes must differ.
  */
 export async function upsertVouchers(
   tx: Tx,
@@ -81,23 +80,23 @@ export async function upsertVouchers(
     insert into vouchers (id, project_id, ${columnList})
     select id, ${projectId}::uuid, ${columnList} from ${withIds(records)}
     on conflict (project_id, code) do update set ${sql.join([...assignments, sql`updated_at = clock_timestamp()`])}
-    where vouchers.type = excluded.type
+    where vouchers.deleted_at is null and vouchers.type = excluded.type
       and vouchers.discount->>'type' is not distinct from excluded.discount->>'type'
       and vouchers.redeemed_amount <= coalesce(excluded.gift_amount, 0)
     returning code`.execute(tx);
   return new Set(rows.map((row) => row.code));
 }
 
-/** The project's voucher of this code or, failing that, of this id. */
-export async function findVoucher(db: Database, projectId: string, codeOrId: string): Promise<VoucherRow | undefined> {
-  return db
-    .selectFrom('vouchers')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where((eb) => eb.or([eb('code', '=', codeOrId), eb('id', '=', codeOrId)]))
-    .orderBy((eb) => eb('code', '=', codeOrId), 'desc')
-    .limit(1)
-    .executeTakeFirst();
+/** Which of the codes exist in the project, in the bin too. */
+export async function findTakenCodes(
+  tx: Tx,
+  projectId: string,
+  codes: readonly string[],
+): Promise<Map<string, { readonly isDeleted: boolean }>> {
+  const { rows } = await sql<{ code: string; isDeleted: boolean }>`
+    select code, deleted_at is not null as "isDeleted" from vouchers
+    where project_id = ${projectId}::uuid and code = any(${codes}::text[])`.execute(tx);
+  return new Map(rows.map((row) => [row.code, row]));
 }
 
 /** In the order of their codes, so that two chunks with the same codes wait for each other instead of deadlocking. */

@@ -5,15 +5,10 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { startTask } from '../tasks/start.ts';
 import { type Builder, costs, type ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
-import { createInputTypes, type Input, inputType } from './input-types.ts';
+import { type Input, type InputTypes, inputType } from './input-types.ts';
+import { definePayload, type Payload, settle } from './payloads.ts';
 import type { TaskTypes } from './tasks.ts';
-import { defineUserError, inputErrors, type UserError, userErrorsOf } from './user-errors.ts';
-
-/** Either the value, or why there is none. */
-interface Payload<Value> {
-  readonly value: Value | null;
-  readonly userErrors: readonly UserError[];
-}
+import type { UserError } from './user-errors.ts';
 
 /** A start writes to the database, so that a document may hold only a few. */
 const startCost = 500;
@@ -27,9 +22,12 @@ const programInput = z.object({
 });
 
 /** One mutation for each operation, and those that prepare for them. */
-export function addMutations(builder: Builder, operations: Iterable<AnyOperation>, tasks: TaskTypes): void {
-  const userError = defineUserError(builder);
-  const inputs = createInputTypes(builder);
+export function addMutations(
+  builder: Builder,
+  operations: Iterable<AnyOperation>,
+  parts: { readonly tasks: TaskTypes; readonly inputs: InputTypes; readonly userError: ObjectType<UserError> },
+): void {
+  const { tasks, inputs, userError } = parts;
   const actionPayload = definePayload(builder, 'AsyncActionPayload', 'task', tasks.action, userError);
   for (const operation of operations) {
     const { name, description } = operation.mutation;
@@ -106,38 +104,4 @@ function addCreateProgram(builder: Builder, input: Input, userError: ObjectType<
 function create(input: unknown, context: Context): Promise<Payload<GiftCardProgram>> {
   const { projectId } = requireCaller(context);
   return settle(programInput, input, (valid) => createProgram(context.deps.db, projectId, valid));
-}
-
-function definePayload<Value extends object>(
-  builder: Builder,
-  name: string,
-  field: 'task' | 'program',
-  type: ObjectType<Value>,
-  userError: ObjectType<UserError>,
-): ObjectType<Payload<Value>> {
-  return builder.objectRef<Payload<Value>>(name).implement({
-    description: `The ${field}, or why there is none.`,
-    fields: (t) => ({
-      [field]: t.expose('value', { type, nullable: true, description: `The ${field}; null when there are errors.` }),
-      userErrors: t.expose('userErrors', {
-        type: [userError],
-        description: 'What to change; empty when all went well.',
-      }),
-    }),
-  });
-}
-
-/** Checks the input and runs `begin`; what the caller can mend goes into the payload. */
-async function settle<Valid, Value>(
-  schema: z.ZodType<Valid>,
-  input: unknown,
-  begin: (valid: Valid) => Promise<Value>,
-): Promise<Payload<Value>> {
-  const checked = schema.safeParse(input);
-  if (!checked.success) return { value: null, userErrors: inputErrors(checked.error) };
-  try {
-    return { value: await begin(checked.data), userErrors: [] };
-  } catch (error) {
-    return { value: null, userErrors: userErrorsOf(error) };
-  }
 }

@@ -5,6 +5,8 @@ import { defineCards } from './cards.ts';
 import { defineEnums } from './enums.ts';
 import { defineFailures } from './failures.ts';
 import { defineFilter } from './filter.ts';
+import { createInputTypes } from './input-types.ts';
+import { addMetadataSchemas } from './metadata-schemas.ts';
 import { addMutations } from './mutations.ts';
 import { definePageInfo } from './pages.ts';
 import { defineProgress } from './progress.ts';
@@ -13,6 +15,7 @@ import { defineResults } from './results.ts';
 import { addScalars } from './scalars.ts';
 import { addSubscriptions } from './subscriptions.ts';
 import { defineTasks } from './tasks.ts';
+import { defineUserError } from './user-errors.ts';
 
 /** The schema for these operations, its types in alphabetical order. Throws when an operation's input cannot be said in it. */
 export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema {
@@ -29,7 +32,10 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   });
   const filter = defineFilter(builder, enums);
   addQueries(builder, { tasks, filter, pageInfo });
-  addMutations(builder, operations.values(), tasks);
+  const inputs = createInputTypes(builder);
+  const userError = defineUserError(builder);
+  addMutations(builder, operations.values(), { tasks, inputs, userError });
+  addMetadataSchemas(builder, inputs, userError);
   addSubscriptions(builder, { tasks, filter });
   return builder.toSchema();
 }

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { readCsv } from '../domain/csv.ts';
-import { checkVoucherHeader, readVoucherRow, updatedColumns } from '../domain/voucher-csv.ts';
-import { upsertVouchers, type VoucherRecord } from '../domain/vouchers.ts';
+import { type MetadataSchema, readMetadataSchema } from '../domain/metadata-schemas.ts';
+import { checkVoucherHeader, hasMetadata, readVoucherRow, updatedColumns } from '../domain/voucher-csv.ts';
+import { findTakenCodes, upsertVouchers, type VoucherRecord } from '../domain/vouchers.ts';
 import { upload } from '../tasks/input.ts';
-import { type Chunk, defineOperation, type Failure } from '../tasks/operation.ts';
+import { type ApplyContext, type Chunk, defineOperation, type Failure } from '../tasks/operation.ts';
 
 type Row = readonly string[];
+type RowsByCode = Map<string, { readonly row: number; readonly record: VoucherRecord }[]>;
 
 const input = z.object({
   file: upload(
@@ -45,32 +47,66 @@ export const importVouchersCsv = defineOperation<z.infer<typeof input>, Row>({
 
   async apply(chunk, context) {
     const { header } = parameters.parse(context.parameters);
-    const { records, failures } = readRows(chunk, header);
-    const latest = [...records.values()].map((rows) => rows.at(-1)?.record).filter((record) => record !== undefined);
+    const schema = await readMetadataSchema(context.tx, context.projectId, 'voucher');
+    const { rows, failures } = readRows(chunk, header, schema);
+    failures.push(...(await refuseWithoutMetadata(rows, header, schema, context)));
+    const latest = [...rows.values()].flatMap((same) => same.at(-1)?.record ?? []);
     const written = await upsertVouchers(context.tx, context.projectId, latest, updatedColumns(header));
-    for (const [code, rows] of records) {
-      if (!written.has(code)) failures.push(...rows.map(({ row }) => refuseChange(row, code)));
-    }
+    failures.push(...(await refuseUnwritten(rows, written, context)));
     return { failures };
   },
 });
 
 /** The valid rows by code: where a code stands twice, the last row is written and all have succeeded. */
-function readRows(chunk: Chunk<Row>, header: readonly string[]) {
-  const records = new Map<string, { row: number; record: VoucherRecord }[]>();
+function readRows(chunk: Chunk<Row>, header: readonly string[], schema: MetadataSchema) {
+  const rows: RowsByCode = new Map();
   const failures: Failure[] = [];
   chunk.items.forEach((cells, index) => {
     const row = chunk.firstRow + index;
-    const result = readVoucherRow(header, cells);
+    const result = readVoucherRow(header, cells, schema);
     if ('record' in result) {
-      const same = records.get(result.record.code);
-      if (same === undefined) records.set(result.record.code, [{ row, record: result.record }]);
+      const same = rows.get(result.record.code);
+      if (same === undefined) rows.set(result.record.code, [{ row, record: result.record }]);
       else same.push({ row, record: result.record });
     } else failures.push({ row, key: result.key, code: 'INVALID', message: result.reason });
   });
-  return { records, failures };
+  return { rows, failures };
 }
 
-function refuseChange(row: number, code: string): Failure {
-  return { row, key: code, code: 'CANNOT_CHANGE', message: 'It is not possible to change Voucher discount type' };
+/** A file without metadata cannot create vouchers whose metadata is required; these rows are taken out. */
+async function refuseWithoutMetadata(
+  rows: RowsByCode,
+  header: readonly string[],
+  { check }: MetadataSchema,
+  { tx, projectId }: ApplyContext,
+): Promise<Failure[]> {
+  const missing = hasMetadata(header) ? undefined : check(undefined, { isNew: true });
+  if (missing === undefined) return [];
+  const taken = await findTakenCodes(tx, projectId, [...rows.keys()]);
+  const created = [...rows].filter(([code]) => !taken.has(code));
+  for (const [code] of created) rows.delete(code);
+  return created.flatMap(([code, same]) => refuse(code, same, 'METADATA_VALIDATION_FAILED', missing));
+}
+
+async function refuseUnwritten(
+  rows: RowsByCode,
+  written: ReadonlySet<string>,
+  { tx, projectId }: ApplyContext,
+): Promise<Failure[]> {
+  const unwritten = [...rows].filter(([code]) => !written.has(code));
+  if (unwritten.length === 0) return [];
+  const taken = await findTakenCodes(
+    tx,
+    projectId,
+    unwritten.map(([code]) => code),
+  );
+  return unwritten.flatMap(([code, same]) =>
+    taken.get(code)?.isDeleted
+      ? refuse(code, same, 'DUPLICATE', `Voucher ${code} is deleted, and its code stays taken`)
+      : refuse(code, same, 'CANNOT_CHANGE', 'It is not possible to change Voucher discount type'),
+  );
+}
+
+function refuse(key: string, rows: readonly { readonly row: number }[], code: string, message: string): Failure[] {
+  return rows.map(({ row }) => ({ row, key, code, message }));
 }

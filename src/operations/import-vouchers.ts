@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type MetadataCheck, readMetadataCheck } from '../domain/metadata-schemas.ts';
 import { failureOf } from '../domain/reasons.ts';
 import { toVoucherRecord, voucherInput } from '../domain/voucher-input.ts';
 import { insertVouchers, type VoucherRecord } from '../domain/vouchers.ts';
@@ -33,7 +34,7 @@ export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
   },
 
   async apply(chunk, { tx, projectId }) {
-    const { records, failures } = readVouchers(chunk);
+    const { records, failures } = readVouchers(chunk, await readMetadataCheck(tx, projectId, 'voucher'));
     const inserted = await insertVouchers(
       tx,
       projectId,
@@ -46,15 +47,21 @@ export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
   },
 });
 
-function readVouchers(chunk: Chunk<Item>) {
+function readVouchers(chunk: Chunk<Item>, checkMetadata: MetadataCheck) {
   const records = new Map<string, { row: number; record: VoucherRecord }>();
   const failures: Failure[] = [];
   chunk.items.forEach((item, index) => {
     const row = chunk.firstRow + index;
     const result = voucherInput.safeParse(item);
-    if (!result.success) failures.push(failureOf(row, keyOf(item), result.error, item));
-    else if (records.has(result.data.code)) failures.push(duplicate(row, result.data.code));
-    else records.set(result.data.code, { row, record: toVoucherRecord(result.data) });
+    if (!result.success) {
+      failures.push(failureOf(row, keyOf(item), result.error, item));
+      return;
+    }
+    const { code, metadata } = result.data;
+    const misfit = checkMetadata(metadata, { isNew: true });
+    if (misfit !== undefined) failures.push({ row, key: code, code: 'METADATA_VALIDATION_FAILED', message: misfit });
+    else if (records.has(code)) failures.push(duplicate(row, code));
+    else records.set(code, { row, record: toVoucherRecord(result.data) });
   });
   return { records, failures };
 }

@@ -23,6 +23,11 @@ export type Refusal =
 
 /** How one wire model tells a refusal. */
 export type Shape = (refusal: Refusal, request: FastifyRequest) => Answer;
+
+export interface DoorOptions {
+  /** Which scope lets a confined token pass, besides `api`. */
+  readonly scopeOf?: (request: FastifyRequest) => string;
+}
 /** What is answered with a refusal. */
 export interface Answer {
   readonly status: number;
@@ -37,7 +42,7 @@ const callerKey = 'caller';
  * Makes an encapsulated plugin the door of one wire model: who calls is known before a body is read, everything below the
  * prefix that is refused has the model's shape, answers carry `x-request-id` and are timed. Register the routes after it.
  */
-export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shape): void {
+export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shape, options: DoorOptions = {}): void {
   const allowedMethods = followRoutes(server);
   const refuse = (refusal: Refusal, request: FastifyRequest, reply: FastifyReply) =>
     sendRefusal(refusal, shape, request, reply);
@@ -51,7 +56,7 @@ export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shap
       return refuse(refusal, request, reply);
     }
     if (request.routeOptions.config.isPublic) return;
-    const caller = await authenticate(deps.auth, readCredentials(request.headers));
+    const caller = await authenticate(deps.auth, readCredentials(request.headers), options.scopeOf?.(request));
     if (caller === null) throw unauthenticated();
     request.setDecorator<Caller>(callerKey, caller);
   });
@@ -64,10 +69,15 @@ export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shap
   server.setErrorHandler((error, request, reply) => refuse(toRefusal(error, request, deps), request, reply));
 }
 
+/** Who calls, if that is known. */
+export function findCaller(request: FastifyRequest): Caller | undefined {
+  return request.getDecorator<Caller | null>(callerKey) ?? undefined;
+}
+
 /** Who calls a route that asks for credentials. */
 export function callerOf(request: FastifyRequest): Caller {
-  const caller = request.getDecorator<Caller | null>(callerKey);
-  if (caller === null) throw new Error(`${request.routeOptions.url} is public and has no caller`);
+  const caller = findCaller(request);
+  if (caller === undefined) throw new Error(`${request.routeOptions.url} is public and has no caller`);
   return caller;
 }
 

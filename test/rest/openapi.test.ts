@@ -41,20 +41,24 @@ test('is printed the same every time, with references that lead somewhere and sc
 
 test('tells every path and method that the server has, and no other', async () => {
   const { call } = createClient(app);
-  for (const [path, operations] of Object.entries(document.paths)) {
+  for (const path of Object.keys(document.paths)) {
     const at = path.replaceAll(/\{\w+\}/g, 'x');
     const { headers } = await call('TRACE', at, { headers: {} }).catch(() => call('PATCH', at, { headers: {} }));
     const allowed = present(headers.get('allow'))
       .toLowerCase()
       .split(', ')
       .filter((method) => methods.includes(method));
-    // A voucher may have the code `import`, so its read is allowed at the paths of the imports too.
-    expect([path, allowed.filter((method) => method !== 'get' || operations.get)]).toEqual([
-      path,
-      Object.keys(operations),
-    ]);
+    expect([path, allowed]).toEqual([path, methodsAt(at)]);
   }
 });
+
+/** A voucher may have the code `import`, so what is told of `/v1/vouchers/{code}` holds at `/v1/vouchers/import` too. */
+function methodsAt(at: string): string[] {
+  const told = Object.entries(document.paths).filter(([path]) => {
+    return new URLPattern({ pathname: path.replaceAll(/\{(\w+)\}/g, ':$1') }).test({ pathname: at });
+  });
+  return [...new Set(told.flatMap(([, operations]) => Object.keys(operations)))].sort();
+}
 
 test('tells which operations ask for no credentials', async () => {
   const { call } = createClient(app);

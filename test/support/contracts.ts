@@ -39,9 +39,13 @@ function corrected(document: Document): Document {
     const { properties } = schemas[`17_res_obj_get_async_action_result_${name}`];
     properties.failed = { type: 'array', items: properties.failed };
   }
+  // Section 1.1: the official example has an order without a source id.
+  const { failed } = schemas['17_res_obj_get_async_action_result_orders_import'].properties;
+  failed.items.properties.source_id.type = ['string', 'null'];
   // Every official example fails the `oneOf` over all types: results are checked by their type.
   delete schemas.AsyncAction.allOf[1].properties.result.oneOf;
-  for (const name of ['VoucherBase', 'VoucherAssets']) allowNulls(schemas[name]);
+  for (const name of ['VoucherBase', 'VoucherAssets', 'CustomerBase']) allowNulls(schemas[name]);
+  allowTypelessNulls(schemas.CustomerWithSummaryLoyaltyReferrals);
   return document;
 }
 
@@ -50,6 +54,15 @@ function allowNulls(schema: Document): void {
   for (const [name, property] of Object.entries<Document>(schema.properties ?? {})) {
     allowNulls(property);
     schema.properties[name] = { anyOf: [property, { type: 'null' }] };
+  }
+}
+
+/** JSON Schema knows no `nullable` beside an `allOf`. */
+function allowTypelessNulls({ allOf }: Document): void {
+  for (const { properties = {} } of allOf) {
+    for (const [name, { nullable, ...schema }] of Object.entries<Document>(properties)) {
+      if (nullable && schema.type === undefined) properties[name] = { anyOf: [schema, { type: 'null' }] };
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import { readWireDate } from '../../domain/dates.ts';
-import { badInput, notFound } from '../../errors.ts';
+import { notFound } from '../../errors.ts';
 import { operationOf } from '../../tasks/engine.ts';
 import type { Failure, ResultShape } from '../../tasks/operation.ts';
 import {
@@ -20,7 +20,7 @@ import { isFinal } from '../../tasks/state.ts';
 import { findTask, listFailures, listTasks } from '../../tasks/store.ts';
 import { callerOf } from '../door.ts';
 import { answerPoll } from '../polls.ts';
-import { invalidQuery } from './refusals.ts';
+import { invalidParameter, readLimit } from './paging.ts';
 import type { Action, ActionList, ActionWithResult } from './shapes.ts';
 
 interface Poll {
@@ -29,9 +29,6 @@ interface Poll {
 interface List {
   readonly Querystring: { readonly limit?: unknown; readonly end_date?: unknown };
 }
-
-const defaultLimit = 10;
-const maxLimit = 100;
 
 /** The poll of one async action, and their list. */
 export function registerActions(server: FastifyInstance, deps: GatewayDeps): void {
@@ -122,22 +119,9 @@ function resultOf(
   }
 }
 
-function readLimit(given: unknown): number {
-  if (given === undefined) return defaultLimit;
-  const limit = typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : undefined;
-  if (limit === undefined) throw invalid('limit', 'should be integer');
-  if (limit < 1) throw invalid('limit', 'cannot be lower than 1');
-  if (limit > maxLimit) throw invalid('limit', `cannot be greater than ${maxLimit}`);
-  return limit;
-}
-
 function readEndDate(given: unknown): Date | undefined {
   if (given === undefined) return undefined;
   const date = typeof given === 'string' ? readWireDate(given) : undefined;
-  if (date === undefined) throw invalid('end_date', 'cannot be recognized as a ISO-8601 compliant date');
+  if (date === undefined) throw invalidParameter('end_date', 'cannot be recognized as a ISO-8601 compliant date');
   return date;
-}
-
-function invalid(name: string, problem: string) {
-  return badInput([name], invalidQuery, `Property .${name} ${problem}`);
 }

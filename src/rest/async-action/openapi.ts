@@ -1,6 +1,12 @@
 import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
 import { answers, idempotencyKey, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import { campaignPaths } from './campaign-openapi.ts';
+import { customerPaths } from './customer-openapi.ts';
+import { oauthPaths } from './oauth-paths.ts';
+import { orderPaths } from './order-paths.ts';
+import { productPaths } from './product-paths.ts';
 import * as shapes from './shapes.ts';
+import { voucherPaths } from './voucher-openapi.ts';
 
 /** The paths below /v1: the reads, and the start of every operation that has one. */
 export function asyncActionPaths(printer: Printer, operations: Iterable<AnyOperation>): Paths {
@@ -9,7 +15,12 @@ export function asyncActionPaths(printer: Printer, operations: Iterable<AnyOpera
     '/v1/async-actions': { get: list(printer, error) },
     '/v1/async-actions/{asyncActionId}': { get: poll(printer, error) },
     '/v1/async-actions/{asyncActionId}/report.csv': { get: report(error) },
-    '/v1/vouchers/{code}': { get: voucher(printer, error) },
+    ...voucherPaths(printer, error),
+    ...campaignPaths(printer, error),
+    ...customerPaths(printer, error),
+    ...orderPaths(printer, error),
+    ...oauthPaths(printer, error),
+    ...productPaths(printer, error),
   };
   for (const operation of operations) {
     const { rest } = operation;
@@ -68,28 +79,16 @@ function report(error: JsonSchema): object {
   };
 }
 
-function voucher(printer: Printer, error: JsonSchema): object {
-  return {
-    operationId: 'get-voucher',
-    summary: 'One voucher.',
-    parameters: [parameter('path', 'code', { type: 'string' }, 'Its code or its id.')],
-    responses: {
-      200: answers('The voucher.', printer.answer('Voucher', shapes.voucher)),
-      401: answers('Unauthorized.', error),
-      404: answers('No such voucher.', error),
-    },
-  };
-}
-
 function start(printer: Printer, error: JsonSchema, operation: AnyOperation, rest: RestStart): object {
   const type = rest.body === 'csv' ? 'multipart/form-data' : 'application/json';
-  const names = [...rest.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
-  const inPath = names.map((name) => parameter('path', name, { type: 'string' }, 'Its id or name.'));
+  const pathParameters = inPath(rest).map((name) => parameter('path', name, { type: 'string' }, 'Its id or name.'));
   return {
     operationId: operation.name,
     summary: operation.mutation.description,
-    parameters: [...inPath, idempotencyKey],
-    requestBody: { required: true, content: { [type]: { schema: bodyOf(printer, operation, rest) } } },
+    parameters: [...pathParameters, ...inQuery(printer, operation, rest), idempotencyKey],
+    ...(rest.body === 'none'
+      ? {}
+      : { requestBody: { required: true, content: { [type]: { schema: bodyOf(printer, operation, rest) } } } }),
     responses: {
       [rest.status]: answers(`Started: ${operation.actionType}.`, printer.answer('Started', shapes.started)),
       400: answers('The payload is not valid.', error),
@@ -108,5 +107,31 @@ function bodyOf(printer: Printer, operation: AnyOperation, rest: RestStart): Jso
   const input = rest.toInput({ body, params: {}, query: {} });
   const [property] = Object.entries(Object(input)).find(([, value]) => value === body) ?? [];
   const part = property === undefined ? undefined : schema.properties?.[property];
-  return typeof part === 'object' ? part : schema;
+  return typeof part === 'object' ? part : without(schema, inPath(rest));
+}
+
+/** What a start without a body is told in the query: all of its input that the path does not tell. */
+function inQuery(printer: Printer, operation: AnyOperation, rest: RestStart): object[] {
+  if (rest.body !== 'none') return [];
+  const { properties = {} } = without(printer.input(operation.input), inPath(rest));
+  return Object.entries(properties).map(([name, schema]) => {
+    const { description = '', ...type } = Object(schema);
+    return parameter('query', name, type, description);
+  });
+}
+
+/** The names of the parameters in a start's path. */
+function inPath({ path }: RestStart): string[] {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+}
+
+/** A body's schema without what the path tells: `campaign_id` for the parameter `campaignId`. */
+function without(schema: JsonSchema, parameters: readonly string[]): JsonSchema {
+  const told = parameters.map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+  const { properties = {}, required = [] } = schema;
+  return {
+    ...schema,
+    properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !told.includes(name))),
+    required: required.filter((name) => !told.includes(name)),
+  };
 }

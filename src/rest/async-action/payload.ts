@@ -10,7 +10,16 @@ const typeNames: Readonly<Record<string, string>> = { int: 'integer', record: 'o
  * (section 3.1: `Property .<path> should be <type>`); `body` is where paths begin.
  */
 export function checkInput(operation: AnyOperation, input: unknown, body: unknown): unknown {
-  const result = operation.input.safeParse(input);
+  return check(operation.input, input, body);
+}
+
+/** Checks a body that is no start with a schema. Throws as `checkInput` does. */
+export function checkBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  return check(schema, body, body);
+}
+
+function check<T>(schema: z.ZodType<T>, input: unknown, body: unknown): T {
+  const result = schema.safeParse(input);
   if (result.success) return result.data;
   const told = result.error.issues.slice(0, maxTold).map((issue) => describe(issue, input, body));
   const issues = result.error.issues.map(({ path, message }) => ({ path: path.map(toKey), code: 'INVALID', message }));
@@ -38,7 +47,8 @@ function describe(issue: z.core.$ZodIssue, input: unknown, body: unknown): strin
 /** A body that is a list becomes one property of the input; its client knows nothing of that property. */
 function pathInBody(path: readonly (string | number)[], input: unknown, body: unknown): readonly (string | number)[] {
   const [first, ...rest] = path;
-  const isWholeBody = first !== undefined && input !== body && valueAt(input, [first]) === body;
+  const isProperty = first !== undefined && Object.hasOwn(Object(input), first);
+  const isWholeBody = isProperty && input !== body && valueAt(input, [first]) === body;
   return isWholeBody ? rest : path;
 }
 

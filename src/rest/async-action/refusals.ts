@@ -11,6 +11,7 @@ const texts: Readonly<Record<ClientErrorCode, Texts>> = {
   FORBIDDEN: { key: 'forbidden', message: 'Forbidden' },
   NOT_FOUND: { key: 'not_found', message: 'Resource not found' },
   REQUEST_TIMEOUT: { key: 'request_timeout', message: 'Request timeout' },
+  DUPLICATE_FOUND: { key: 'duplicate_found', message: 'Duplicated resource found' },
   IDEMPOTENCY_KEY_IN_USE: { key: 'idempotency_key_in_use', message: 'Idempotency key in use' },
   PAYLOAD_TOO_LARGE: { key: 'payload_too_large', message: 'Payload too large' },
   UNSUPPORTED_MEDIA_TYPE: { key: 'unsupported_media_type', message: 'Unsupported Media Type' },
@@ -21,6 +22,16 @@ const texts: Readonly<Record<ClientErrorCode, Texts>> = {
 
 /** The issue code of a query parameter: it tells `invalid_query_params` from `invalid_payload`. */
 export const invalidQuery = 'INVALID_QUERY_PARAMETER';
+
+/** Issues that the contract tells apart from the rest of their kind. */
+const issueTexts: Readonly<Record<string, Texts>> = {
+  [invalidQuery]: { key: 'invalid_query_params', message: 'Invalid query params' },
+  DUPLICATE_KEY: { key: 'duplicate_key', message: 'Duplicate codes' },
+  INVALID_CAMPAIGN: { key: 'invalid_campaign', message: 'Invalid Campaign' },
+  INVALID_CODE_CONFIG: { key: 'invalid_code_config', message: 'Invalid code config' },
+  INVALID_VOUCHER: { key: 'invalid_voucher', message: 'Invalid Voucher' },
+  METADATA_VALIDATION_FAILED: { key: 'metadata_validation_failed', message: 'Metadata validation failed' },
+};
 
 /** Refusals as the async-action contract tells them, section 3.1; `maxBodyBytes` is told where a body is larger. */
 export function voucherifyShape(maxBodyBytes: number): Shape {
@@ -41,10 +52,8 @@ export function voucherifyShape(maxBodyBytes: number): Shape {
 function clientError(error: ClientError, request: FastifyRequest, maxBodyBytes: number): Answer {
   if (error.code === 'UNAUTHENTICATED') return { status: 401, body: { code: 401, ...texts.UNAUTHENTICATED } };
   if (error.code === 'PAYLOAD_TOO_LARGE') return { status: 413, body: tooLarge(maxBodyBytes) };
-  const isQuery = error.issues.some((issue) => issue.code === invalidQuery);
-  const { key, message } = isQuery
-    ? { key: 'invalid_query_params', message: 'Invalid query params' }
-    : texts[error.code];
+  const special = error.issues.map((issue) => issueTexts[issue.code]).find((found) => found !== undefined);
+  const { key, message } = special ?? texts[error.code];
   const { resource } = error;
   return answer(request, error.status, {
     key,

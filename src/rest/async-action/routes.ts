@@ -1,21 +1,42 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import { takeJson } from '../bodies.ts';
 import { openDoor } from '../door.ts';
 import { registerActions } from './actions.ts';
+import { limitCalls } from './call-limits.ts';
+import { registerCampaigns } from './campaigns.ts';
+import { registerCustomers } from './customers.ts';
+import { registerMetadataSchemas } from './metadata-schemas.ts';
+import { registerOauth } from './oauth.ts';
+import { registerOrders } from './orders.ts';
+import { registerProducts } from './products.ts';
 import { voucherifyShape } from './refusals.ts';
 import { registerReports } from './reports.ts';
+import { registerSkus } from './skus.ts';
 import { registerCsvStarts, registerJsonStarts } from './starts.ts';
 import { registerVouchers } from './vouchers.ts';
 
 /** The paths of the async-action contract; register it with the prefix `/v1`. */
 export async function registerAsyncActions(server: FastifyInstance, deps: GatewayDeps): Promise<void> {
   const { config } = deps;
-  openDoor(server, deps, voucherifyShape(config.BULKCAST_MAX_BODY_BYTES));
+  openDoor(server, deps, voucherifyShape(config.BULKCAST_MAX_BODY_BYTES), { scopeOf });
+  limitCalls(server, config);
   takeJson(server);
   registerActions(server, deps);
   registerReports(server, deps);
+  registerOrders(server, deps);
   registerVouchers(server, deps);
+  registerCampaigns(server, deps);
+  registerMetadataSchemas(server, deps);
+  registerCustomers(server, deps);
+  registerProducts(server, deps);
+  registerSkus(server, deps);
   registerJsonStarts(server, deps);
   await server.register(async (scope) => registerCsvStarts(scope, deps));
+  await server.register(async (scope) => registerOauth(scope, deps));
+}
+
+/** The scopes of the contract are named as the paths are: `orders` is for what lies below `/v1/orders`. */
+function scopeOf(request: FastifyRequest): string {
+  return request.routeOptions.url?.split('/')[2] ?? '';
 }

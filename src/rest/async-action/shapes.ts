@@ -60,12 +60,22 @@ export const actionList = z.object({
 const asset = z.object({ id: z.null(), url: z.null() });
 const list = z.object({ object: z.literal('list'), url: z.string() });
 
+const loyaltyCard = z.object({
+  points: z.int(),
+  balance: z.int(),
+  next_expiration_date: z.null(),
+  next_expiration_points: z.null(),
+  pending_points: z.literal(0),
+  expired_points: z.literal(0),
+  subtracted_points: z.literal(0),
+});
+
 /** Section 5.1 of the contract, with an explicit null for all that is not set. */
 export const voucher = z.object({
   id: z.string(),
   code: z.string(),
-  campaign: z.null(),
-  campaign_id: z.null(),
+  campaign: z.string().nullable().describe('The name of its campaign.'),
+  campaign_id: z.string().nullable(),
   category: z.string().nullable(),
   category_id: z.null(),
   categories: z.array(z.never()),
@@ -75,7 +85,7 @@ export const voucher = z.object({
     .object({ amount: z.int(), balance: z.int(), subtracted_amount: z.int(), effect: z.string().nullable() })
     .nullable()
     .describe('Amounts in minor units.'),
-  loyalty_card: z.null(),
+  loyalty_card: loyaltyCard.nullable(),
   start_date: dateTime.nullable(),
   expiration_date: dateTime.nullable(),
   validity_timeframe: z.looseObject({}).nullable(),
@@ -98,6 +108,14 @@ export const voucher = z.object({
   object: z.literal('voucher'),
 });
 
+/** The list's answer. */
+export const voucherList = z.object({
+  object: z.literal('list'),
+  data_ref: z.literal('vouchers'),
+  vouchers: z.array(voucher),
+  total: z.int().describe('On all pages.'),
+});
+
 /** A refusal: section 3.1 of the contract. */
 export const error = z.object({
   code: z.int().describe('The HTTP status.'),
@@ -109,6 +127,16 @@ export const error = z.object({
   resource_type: z.string().optional(),
 });
 
+/** Section 3.2 of the contract. */
+export const oauthToken = z.object({
+  access_token: z.string(),
+  client_id: z.string().describe('The X-App-Id that asked for it.'),
+  expires_at: z.int().describe('Unix seconds.'),
+  expires_in: z.int().describe('Seconds.'),
+  scope: z.string().describe('Separated by spaces.'),
+  token_type: z.literal('Bearer'),
+});
+
 /** The other shape, of 413 alone. */
 export const tooLarge = z.object({ statusCode: z.literal(413), error: z.string(), message: z.string() });
 
@@ -117,4 +145,6 @@ export type Action = z.infer<typeof action>;
 export type ActionWithResult = z.infer<typeof actionWithResult>;
 export type ActionList = z.infer<typeof actionList>;
 export type Voucher = z.infer<typeof voucher>;
+export type VoucherList = z.infer<typeof voucherList>;
+export type OauthToken = z.infer<typeof oauthToken>;
 export type ErrorBody = z.infer<typeof error>;

@@ -8,11 +8,13 @@ import { checkInput } from './payload.ts';
 import { type Started, voucherifyPrefix } from './shapes.ts';
 import { spoolFile } from './spool.ts';
 
-/** The start of every operation that has one with a JSON body. */
+/** The start of every operation that has one with a JSON body, or with none. */
 export function registerJsonStarts(server: FastifyInstance, deps: GatewayDeps): void {
-  registerStarts(server, deps, 'json', (operation, rest, request) =>
-    start(deps, operation, rest, request, request.body),
-  );
+  for (const kind of ['json', 'none'] as const) {
+    registerStarts(server, deps, kind, (operation, rest, request) =>
+      start(deps, operation, rest, request, request.body),
+    );
+  }
 }
 
 /** The start of every operation that has one with a CSV file in a multipart form. The scope takes no other bodies. */

@@ -1,41 +1,107 @@
 import type { FastifyInstance } from 'fastify';
-import type { VoucherRow } from '../../db/tables.ts';
 import type { GatewayDeps } from '../../deps.ts';
-import { findVoucher } from '../../domain/vouchers.ts';
+import { readWireDate } from '../../domain/dates.ts';
+import {
+  type FoundVoucher,
+  findVoucher,
+  listVouchers,
+  type VoucherFilter,
+  type VoucherOrder,
+  voucherOrders,
+} from '../../domain/voucher-reads.ts';
 import { notFound } from '../../errors.ts';
 import { callerOf } from '../door.ts';
-import type { Voucher } from './shapes.ts';
+import { invalidParameter, readPage } from './paging.ts';
+import type { Voucher, VoucherList } from './shapes.ts';
+
+const maxIds = 100;
 
 interface Read {
   readonly Params: { readonly code: string };
 }
+interface List {
+  readonly Querystring: Readonly<Record<string, unknown>>;
+}
 
-/** The read of one voucher by its code or id. */
+/** The read of one voucher by its code or id, and their list. */
 export function registerVouchers(server: FastifyInstance, deps: GatewayDeps): void {
-  server.get<Read>('/vouchers/:code', async (request) => {
+  server.get<Read>('/vouchers/:code', async (request): Promise<Voucher> => {
     const { code } = request.params;
-    // Postgres takes no text with a NUL, so no voucher has one.
-    const found = code.includes('\0') ? undefined : await findVoucher(deps.db, callerOf(request).projectId, code);
+    const found = await findVoucher(deps.db, callerOf(request).projectId, code);
     if (found === undefined) throw notFound('voucher', code);
-    return describe(found);
+    return describeVoucher(found);
+  });
+
+  server.get<List>('/vouchers', async (request): Promise<VoucherList> => {
+    const { query } = request;
+    const { projectId } = callerOf(request);
+    const { vouchers, total } = await listVouchers(deps.db, projectId, readFilter(query), {
+      ...readPage(query),
+      order: readOrder(query.order),
+    });
+    return { object: 'list', data_ref: 'vouchers', vouchers: vouchers.map(describeVoucher), total };
   });
 }
 
-/** Section 5.1 of the contract: what is not set is an explicit null. */
-function describe(row: VoucherRow): Voucher {
+function readFilter(query: List['Querystring']): VoucherFilter {
+  const unsupported = Object.keys(query).find((name) => /^(customer$|filters\b)/.test(name));
+  // To leave it out would answer with vouchers that were not asked for.
+  if (unsupported !== undefined) throw invalidParameter(unsupported, 'is not supported');
+  return {
+    campaignId: readText(query, 'campaign_id'),
+    campaign: readText(query, 'campaign'),
+    category: readText(query, 'category'),
+    code: readText(query, 'code'),
+    ids: readTexts(query.ids ?? query['ids[]']),
+    createdBefore: readDate(query, 'created_at[before]'),
+    createdAfter: readDate(query, 'created_at[after]'),
+  };
+}
+
+function readOrder(given: unknown): VoucherOrder {
+  if (given === undefined) return '-created_at';
+  const order = voucherOrders.find((candidate) => candidate === given);
+  if (order === undefined) throw invalidParameter('order', `must be equal to one of ${voucherOrders.join(',')}`);
+  return order;
+}
+
+function readText(query: List['Querystring'], name: string): string | undefined {
+  const given = query[name];
+  if (given === undefined || typeof given === 'string') return given;
+  throw invalidParameter(name, 'should be string');
+}
+
+/** One after another (`ids=a&ids=b`), or in one with commas. */
+function readTexts(given: unknown): string[] | undefined {
+  if (given === undefined) return undefined;
+  const texts = [given].flat().flatMap((part) => String(part).split(','));
+  if (texts.length > maxIds) throw invalidParameter('ids', `cannot be more than ${maxIds}`);
+  return texts;
+}
+
+function readDate(query: List['Querystring'], name: string): Date | undefined {
+  const given = readText(query, name);
+  if (given === undefined) return undefined;
+  const date = readWireDate(given);
+  if (date === undefined) throw invalidParameter(name, 'cannot be recognized as a ISO-8601 compliant date');
+  return date;
+}
+
+/** A voucher as section 5.1 of the contract has it: what is not set is an explicit null. */
+export function describeVoucher(row: FoundVoucher): Voucher {
   const url = (list: string) => `/v1/vouchers/${encodeURIComponent(row.code)}/${list}?page=1&limit=10`;
   return {
     id: row.id,
     code: row.code,
-    campaign: null,
-    campaign_id: null,
+    campaign: row.campaign,
+    campaign_id: row.campaign_id,
     category: row.category,
     category_id: null,
     categories: [],
     type: row.type,
     discount: row.discount && { ...row.discount, is_dynamic: false },
     gift: describeGift(row),
-    loyalty_card: null,
+    loyalty_card: describeLoyaltyCard(row),
     start_date: row.start_date?.toISOString() ?? null,
     expiration_date: row.expiration_date?.toISOString() ?? null,
     validity_timeframe: row.validity_timeframe && { ...row.validity_timeframe },
@@ -59,12 +125,25 @@ function describe(row: VoucherRow): Voucher {
   };
 }
 
-function describeGift(row: VoucherRow): Voucher['gift'] {
+function describeGift(row: FoundVoucher): Voucher['gift'] {
   if (row.gift_amount === null) return null;
   return {
     amount: row.gift_amount,
     balance: row.gift_amount - row.redeemed_amount,
     subtracted_amount: 0,
     effect: row.gift_effect,
+  };
+}
+
+function describeLoyaltyCard({ loyalty_points: points }: FoundVoucher): Voucher['loyalty_card'] {
+  if (points === null) return null;
+  return {
+    points,
+    balance: points,
+    next_expiration_date: null,
+    next_expiration_points: null,
+    pending_points: 0,
+    expired_points: 0,
+    subtracted_points: 0,
   };
 }

@@ -1,0 +1,53 @@
+import type { CampaignRow } from '../db/catalog-tables.ts';
+import type { Tx } from '../db/client.ts';
+import type { Chunk, Failure } from '../tasks/operation.ts';
+import { type CampaignVoucherRecord, countCodes, insertCampaignVouchers } from './campaign-vouchers.ts';
+import { maxCodesPerCampaign } from './campaigns.ts';
+
+/** What the two imports into a campaign have in common. */
+
+/** Inserts vouchers, by row number, into a campaign that is locked, up to the number of codes that it may have. Returns why
+ *  the others were refused. Codes must differ. */
+export async function importIntoCampaign(
+  tx: Tx,
+  campaign: CampaignRow,
+  records: ReadonlyMap<number, CampaignVoucherRecord>,
+): Promise<Failure[]> {
+  const room = Math.max(maxCodesPerCampaign - (await countCodes(tx, campaign.id)), 0);
+  const rows = [...records];
+  const fitting = rows.slice(0, room);
+  const inserted = await insertCampaignVouchers(
+    tx,
+    campaign,
+    fitting.map(([, record]) => record),
+  );
+  const taken = fitting.filter(([, { code }]) => !inserted.has(code));
+  return [
+    ...taken.map(([row, { code }]) => duplicate(row, code)),
+    ...rows.slice(room).map(([row, { code }]) => ({ row, key: code, ...noRoom })),
+  ];
+}
+
+/** Why nothing can be done to a campaign that was deleted meanwhile. */
+export function refuseAll<Item>(
+  { firstRow, size, items }: Chunk<Item>,
+  campaignId: string,
+  keyOf: (item: Item) => string | null,
+): Failure[] {
+  const message = `Cannot find campaign with id ${campaignId}`;
+  return Array.from({ length: size }, (_, index) => {
+    const item = items[index];
+    return { row: firstRow + index, key: item === undefined ? null : keyOf(item), code: 'NOT_FOUND', message };
+  });
+}
+
+/** The code stands for another voucher. */
+export function duplicate(row: number, code: string): Failure {
+  return { row, key: code, code: 'DUPLICATE', message: `Duplicated voucher exists with id ${code}` };
+}
+
+/** The campaign may have no more codes. */
+export const noRoom = {
+  code: 'TOO_MANY_CODES',
+  message: `A campaign can have at most ${maxCodesPerCampaign} codes`,
+} as const;

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import type { JsonObject } from '../db/json.ts';
+
+const object = z.record(z.string(), z.json());
+
+/** Reads a JSON object whose texts stand in single or double quotes, such as `{'color':'blue','ranking':1}`. A backslash
+ *  escapes, as in JSON; `\'` is an apostrophe. Undefined when it is no such object. */
+export function readQuotedObject(text: string): JsonObject | undefined {
+  try {
+    return object.safeParse(JSON.parse(withDoubleQuotes(text))).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Inside single quotes a double quote is an ordinary character, and must be escaped once the quotes are double. */
+function withDoubleQuotes(text: string): string {
+  return text.replaceAll(/"(?:[^"\\]|\\.)*"|'((?:[^'\\]|\\.)*)'/gs, (token, inside: string | undefined) =>
+    inside === undefined
+      ? token
+      : `"${inside.replaceAll("\\'", "'").replaceAll(/(\\.)|"/gs, (_, escaped) => escaped ?? '\\"')}"`,
+  );
+}

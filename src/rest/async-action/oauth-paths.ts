@@ -1,0 +1,26 @@
+import { answers, type JsonSchema, type Paths, type Printer } from '../openapi-parts.ts';
+import { scopes } from './oauth.ts';
+import { oauthToken } from './shapes.ts';
+
+/** The path of the OAuth token, for the OpenAPI document. */
+export function oauthPaths(printer: Printer, error: JsonSchema): Paths {
+  const schema: JsonSchema = {
+    type: 'object',
+    properties: { grant_type: { const: 'client_credentials' }, scope: { type: 'string' } },
+    required: ['grant_type', 'scope'],
+  };
+  return {
+    '/v1/oauth/token': {
+      post: {
+        operationId: 'generate-oauth-token',
+        summary: `A token for a key pair (not for a token), confined to scopes separated by spaces: ${scopes.join(', ')}.`,
+        requestBody: { required: true, content: { 'application/x-www-form-urlencoded': { schema } } },
+        responses: {
+          200: answers('The token.', printer.answer('OauthToken', oauthToken)),
+          400: answers('The grant type or a scope is not valid.', error),
+          401: answers('Unauthorized.', error),
+        },
+      },
+    },
+  };
+}
