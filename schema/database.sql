@@ -12,6 +12,42 @@ create table api_keys (
   constraint api_keys_token_hash_check CHECK ((length(token_hash) = 32))
 );
 
+create table campaigns (
+  id text collate "C" not null,
+  project_id uuid not null,
+  name text collate "C" not null,
+  campaign_type text not null,
+  type text not null,
+  voucher jsonb not null,
+  description text,
+  category text,
+  start_date timestamp(3) with time zone,
+  expiration_date timestamp(3) with time zone,
+  validity_timeframe jsonb,
+  validity_day_of_week smallint[],
+  validity_hours jsonb,
+  activity_duration_after_publishing text,
+  access_settings jsonb,
+  active boolean not null default true,
+  auto_join boolean not null default false,
+  join_once boolean not null default false,
+  use_voucher_metadata_schema boolean not null default false,
+  metadata jsonb not null default '{}'::jsonb,
+  creation_status text not null,
+  vouchers_generation_status text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone,
+  deleted_at timestamp(3) with time zone,
+  constraint campaigns_campaign_type_check CHECK ((campaign_type = ANY (ARRAY['DISCOUNT_COUPONS'::text, 'GIFT_VOUCHERS'::text, 'LOYALTY_PROGRAM'::text, 'REFERRAL_PROGRAM'::text]))),
+  constraint campaigns_creation_status_check CHECK ((creation_status = ANY (ARRAY['DONE'::text, 'IN_PROGRESS'::text, 'FAILED'::text, 'DRAFT'::text, 'MODIFYING'::text]))),
+  constraint campaigns_name_check CHECK (((length(name) >= 1) AND (length(name) <= 255))),
+  constraint campaigns_pkey PRIMARY KEY (id),
+  constraint campaigns_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint campaigns_project_id_name_key UNIQUE (project_id, name),
+  constraint campaigns_type_check CHECK ((type = ANY (ARRAY['AUTO_UPDATE'::text, 'STATIC'::text, 'STANDALONE'::text]))),
+  constraint campaigns_vouchers_generation_status_check CHECK ((vouchers_generation_status = ANY (ARRAY['DONE'::text, 'IN_PROGRESS'::text, 'FAILED'::text, 'DRAFT'::text, 'MODIFYING'::text])))
+);
+
 create table chunks (
   task_id text collate "C" not null,
   number integer not null,
@@ -19,11 +55,30 @@ create table chunks (
   size integer not null,
   items json,
   applied_at timestamp(3) with time zone,
+  report json,
   constraint chunks_first_row_check CHECK ((first_row >= 1)),
   constraint chunks_number_check CHECK ((number >= 0)),
   constraint chunks_pkey PRIMARY KEY (task_id, number),
   constraint chunks_size_check CHECK ((size >= 1)),
   constraint chunks_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+);
+
+create table customers (
+  id text collate "C" not null,
+  project_id uuid not null,
+  source_id text collate "C",
+  name text,
+  description text,
+  email text,
+  phone text,
+  birthdate text,
+  address jsonb,
+  metadata jsonb,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone,
+  constraint customers_pkey PRIMARY KEY (id),
+  constraint customers_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint customers_project_id_source_id_key UNIQUE (project_id, source_id)
 );
 
 create table failures (
@@ -99,10 +154,62 @@ create table merchants (
   constraint merchants_username_check CHECK (((length(username) >= 1) AND (length(username) <= 200)))
 );
 
+create table metadata_schemas (
+  id text collate "C" not null,
+  project_id uuid not null,
+  resource text collate "C" not null,
+  definitions json not null,
+  allow_defined_only boolean not null default false,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone,
+  constraint metadata_schemas_pkey PRIMARY KEY (id),
+  constraint metadata_schemas_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint metadata_schemas_project_id_resource_key UNIQUE (project_id, resource),
+  constraint metadata_schemas_resource_check CHECK (((length(resource) >= 1) AND (length(resource) <= 100)))
+);
+
 create table migrations (
   name text not null,
   applied_at timestamp with time zone not null default now(),
   constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table orders (
+  id text collate "C" not null,
+  project_id uuid not null,
+  source_id text collate "C",
+  status text not null,
+  amount bigint,
+  initial_amount bigint,
+  discount_amount bigint,
+  items jsonb not null default '[]'::jsonb,
+  metadata jsonb not null default '{}'::jsonb,
+  customer_id text collate "C",
+  referrer_id text collate "C",
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone,
+  constraint orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE SET NULL,
+  constraint orders_pkey PRIMARY KEY (id),
+  constraint orders_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint orders_project_id_source_id_key UNIQUE (project_id, source_id),
+  constraint orders_referrer_id_fkey FOREIGN KEY (referrer_id) REFERENCES customers(id) ON DELETE SET NULL,
+  constraint orders_status_check CHECK ((status = ANY (ARRAY['CREATED'::text, 'PAID'::text, 'CANCELED'::text, 'FULFILLED'::text])))
+);
+
+create table products (
+  id text collate "C" not null,
+  project_id uuid not null,
+  source_id text collate "C",
+  name text,
+  price bigint,
+  attributes jsonb not null default '[]'::jsonb,
+  image_url text,
+  metadata jsonb not null default '{}'::jsonb,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone,
+  constraint products_pkey PRIMARY KEY (id),
+  constraint products_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint products_project_id_source_id_key UNIQUE (project_id, source_id)
 );
 
 create table projects (
@@ -111,6 +218,25 @@ create table projects (
   created_at timestamp(3) with time zone not null default now(),
   constraint projects_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
   constraint projects_pkey PRIMARY KEY (id)
+);
+
+create table skus (
+  id text collate "C" not null,
+  project_id uuid not null,
+  product_id text collate "C" not null,
+  source_id text collate "C",
+  sku text,
+  price bigint,
+  currency text,
+  attributes jsonb not null default '{}'::jsonb,
+  image_url text,
+  metadata jsonb not null default '{}'::jsonb,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone,
+  constraint skus_pkey PRIMARY KEY (id),
+  constraint skus_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE,
+  constraint skus_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
+  constraint skus_project_id_source_id_key UNIQUE (project_id, source_id)
 );
 
 create table tasks (
@@ -168,11 +294,19 @@ create table vouchers (
   metadata jsonb not null default '{}'::jsonb,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  campaign_id text collate "C",
+  loyalty_points bigint,
+  published_at timestamp(3) with time zone,
+  deleted_at timestamp(3) with time zone,
+  constraint vouchers_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id),
   constraint vouchers_check CHECK (((type = 'DISCOUNT_VOUCHER'::text) = (discount IS NOT NULL))),
   constraint vouchers_check1 CHECK (((type = 'GIFT_VOUCHER'::text) = (gift_amount IS NOT NULL))),
   constraint vouchers_check2 CHECK ((redeemed_amount <= COALESCE(gift_amount, (0)::bigint))),
+  constraint vouchers_check3 CHECK (((type = 'LOYALTY_CARD'::text) = (loyalty_points IS NOT NULL))),
+  constraint vouchers_check4 CHECK (((type <> 'LOYALTY_CARD'::text) OR (campaign_id IS NOT NULL))),
   constraint vouchers_code_check CHECK (((length(code) >= 1) AND (length(code) <= 255))),
   constraint vouchers_gift_amount_check CHECK ((gift_amount >= 0)),
+  constraint vouchers_loyalty_points_check CHECK ((loyalty_points >= 0)),
   constraint vouchers_pkey PRIMARY KEY (id),
   constraint vouchers_project_id_code_key UNIQUE (project_id, code),
   constraint vouchers_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -182,13 +316,29 @@ create table vouchers (
   constraint vouchers_type_check CHECK ((type = ANY (ARRAY['DISCOUNT_VOUCHER'::text, 'GIFT_VOUCHER'::text, 'LOYALTY_CARD'::text])))
 );
 
+CREATE INDEX customers_project ON public.customers USING btree (project_id, id);
+
 CREATE INDEX gift_card_programs_project ON public.gift_card_programs USING btree (project_id, id);
+
+CREATE INDEX orders_customer ON public.orders USING btree (customer_id) WHERE (customer_id IS NOT NULL);
+
+CREATE INDEX orders_project ON public.orders USING btree (project_id, id);
+
+CREATE INDEX orders_referrer ON public.orders USING btree (referrer_id) WHERE (referrer_id IS NOT NULL);
+
+CREATE INDEX products_project ON public.products USING btree (project_id, id);
+
+CREATE INDEX skus_product ON public.skus USING btree (product_id, id);
 
 CREATE INDEX tasks_project_created ON public.tasks USING btree (project_id, created_at DESC, id DESC);
 
 CREATE INDEX tasks_project_updated ON public.tasks USING btree (project_id, updated_at);
 
 CREATE INDEX tasks_unfinished ON public.tasks USING btree (state, operation) WHERE (completed_at IS NULL);
+
+CREATE INDEX vouchers_campaign ON public.vouchers USING btree (campaign_id, id) WHERE (campaign_id IS NOT NULL);
+
+CREATE INDEX vouchers_created ON public.vouchers USING btree (project_id, created_at DESC, id DESC);
 
 CREATE OR REPLACE FUNCTION public.guard_chunk()
  RETURNS trigger

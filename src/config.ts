@@ -7,113 +7,79 @@ export type Config = Readonly<z.infer<typeof settings>>;
 const maxCardsOfOneTask = 16 ** 6 - 1;
 
 const integer = (fallback: number, min: number, max: number) =>
-  z.coerce.number().int().min(min).max(max).default(fallback);
+  z.coerce
+    .number({ error: `expected a whole number from ${min} to ${max}` })
+    .int()
+    .min(min)
+    .max(max)
+    .default(fallback);
 
-const settings = z
-  .object({
-    PORT: integer(4000, 0, 65_535).describe('Port of the gateway; 0 takes a free one'),
-    HOST: z.string().min(1).default('127.0.0.1').describe('Address that the gateway listens on'),
-    DATABASE_URL: z
-      .url({ protocol: /^postgres(ql)?$/ })
-      .optional()
-      .describe('Postgres; without it an embedded Postgres 18 runs in the data directory'),
-    REDIS_URL: z
-      .url({ protocol: /^rediss?$/ })
-      .optional()
-      .describe('Redis that carries progress between processes; without it one process must play all roles'),
-    BULKCAST_ROLE: z.enum(['all', 'gateway', 'worker']).default('all').describe('What this process does'),
-    BULKCAST_DATA_DIR: z.string().min(1).default('.bulkcast').describe('Where the embedded default keeps its data'),
-    BULKCAST_PUBLIC_URL: z
-      .url({ protocol: /^https?$/ })
-      .transform((url) => url.replace(/\/+$/, ''))
-      .optional()
-      .describe('How clients reach the gateways, for the links in answers; default: the address listened on'),
-    BULKCAST_SECRET: z
-      .string()
-      .min(32)
-      .optional()
-      .describe(
-        'Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL',
-      ),
-    BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
-    BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
-    BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
-      'Connections of one process to Postgres, those of the job queue aside',
-    ),
-    BULKCAST_MAX_ITEMS: integer(10_000_000, 1, maxCardsOfOneTask).describe('Items of one task'),
-    BULKCAST_SYNC_CARDS: integer(50, 0, 1000).describe(
-      'Up to how many cards a REST issuance answers 201 with the cards',
-    ),
-    BULKCAST_POLL_CARDS: integer(10_000, 0, 100_000).describe(
-      'Up to how many cards a poll lists; above, the CSV has them',
-    ),
-    BULKCAST_POLL_FAILURES: integer(10_000, 0, 100_000).describe(
-      'Up to how many failures a REST result lists; GraphQL pages through all',
-    ),
-    BULKCAST_POLL_WAIT_MS: integer(500, 0, 10_000).describe(
-      'How long a poll of a QUEUED async action waits for it to start',
-    ),
-    BULKCAST_MAX_BODY_BYTES: integer(10_485_760, 1024, 1_073_741_824).describe(
-      'Largest JSON body, and largest CSV file over REST',
-    ),
-    BULKCAST_MAX_UPLOAD_BYTES: integer(1_073_741_824, 1024, 68_719_476_736).describe('Largest CSV file over GraphQL'),
-    BULKCAST_MAX_UPLOADS: integer(4, 1, 100).describe('Uploads that a gateway takes at a time; more are answered 503'),
-    BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe(
-      'How long an upload may send nothing before it is ended',
-    ),
-    BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
-    BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
-      'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
-    ),
-    BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
-      'Shortest lifetime of a download link; the longest is twice that',
-    ),
-    BULKCAST_BOOTSTRAP_APP_ID: z.string().min(1).max(200).optional().describe('First project: its X-App-Id'),
-    BULKCAST_BOOTSTRAP_APP_TOKEN: z.string().min(16).max(200).optional().describe('First project: its X-App-Token'),
-    BULKCAST_BOOTSTRAP_USERNAME: z.string().min(1).max(200).optional().describe('First project: its merchant'),
-    BULKCAST_BOOTSTRAP_PASSWORD: z
-      .string()
-      .min(8)
-      .max(200)
-      .optional()
-      .describe("First project: its merchant's password"),
-    BULKCAST_BOOTSTRAP_PROGRAM_ID: z
-      .string()
-      .regex(/^[0-9a-f]{24}$/, 'expected 24 lower-case hex digits')
-      .optional()
-      .describe('First project: its gift-card program'),
-  })
-  .superRefine((value, context) => {
-    const problem = (path: keyof typeof value, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message, input: value[path] });
-    if (value.BULKCAST_ROLE !== 'all' && value.REDIS_URL === undefined) {
-      problem(
-        'REDIS_URL',
-        `required when BULKCAST_ROLE is ${value.BULKCAST_ROLE}: progress has to reach other processes`,
-      );
-    }
-    if (value.BULKCAST_ROLE !== 'all' && value.DATABASE_URL === undefined) {
-      problem(
-        'DATABASE_URL',
-        `required when BULKCAST_ROLE is ${value.BULKCAST_ROLE}: the embedded Postgres serves one process`,
-      );
-    }
-    if (value.DATABASE_URL !== undefined && value.BULKCAST_SECRET === undefined) {
-      problem('BULKCAST_SECRET', 'required with DATABASE_URL: every gateway has to accept the tokens of the others');
-    }
-    if (value.DATABASE_URL !== undefined) {
-      const given = bootstrapNames.filter((name) => value[name] !== undefined);
-      if (given.length > 0 && given.length < bootstrapNames.length) {
-        const missing = bootstrapNames.filter((name) => value[name] === undefined);
-        problem(
-          missing[0] ?? 'BULKCAST_BOOTSTRAP_APP_ID',
-          `the first project needs all of ${bootstrapNames.join(', ')}`,
-        );
-      }
-    }
-  });
+const settings = z.object({
+  PORT: integer(4000, 0, 65_535).describe('Port of the gateway; 0 takes a free one'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('Address that the gateway listens on'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'expected a URL postgres://user:password@host:port/database' })
+    .optional()
+    .describe('Postgres; without it an embedded Postgres 18 runs in the data directory'),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/, error: 'expected a URL redis://host:port' })
+    .optional()
+    .describe('Redis that carries progress between processes; without it one process must play all roles'),
+  BULKCAST_ROLE: z.enum(['all', 'gateway', 'worker']).default('all').describe('What this process does'),
+  BULKCAST_DATA_DIR: z.string().min(1).default('.bulkcast').describe('Where the embedded default keeps its data'),
+  BULKCAST_PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'expected a URL https://host' })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional()
+    .describe('How clients reach the gateways, for the links in answers; default: the address listened on'),
+  BULKCAST_SECRET: z
+    .string()
+    .min(32)
+    .optional()
+    .describe('Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL'),
+  BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
+  BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
+  BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
+    'Connections of one process to Postgres, those of the job queue aside',
+  ),
+  BULKCAST_MAX_ITEMS: integer(10_000_000, 1, maxCardsOfOneTask).describe('Items of one task'),
+  BULKCAST_SYNC_CARDS: integer(50, 0, 1000).describe('Up to how many cards a REST issuance answers 201 with the cards'),
+  BULKCAST_POLL_CARDS: integer(10_000, 0, 100_000).describe(
+    'Up to how many cards a poll lists; above, the CSV has them',
+  ),
+  BULKCAST_POLL_FAILURES: integer(10_000, 0, 100_000).describe(
+    'Up to how many failures a REST result lists; GraphQL pages through all',
+  ),
+  BULKCAST_POLL_WAIT_MS: integer(500, 0, 10_000).describe(
+    'How long a poll of a QUEUED async action waits for it to start',
+  ),
+  BULKCAST_MAX_BODY_BYTES: integer(10_485_760, 1024, 1_073_741_824).describe(
+    'Largest JSON body, and largest CSV file over REST',
+  ),
+  BULKCAST_MAX_UPLOAD_BYTES: integer(1_073_741_824, 1024, 68_719_476_736).describe('Largest CSV file over GraphQL'),
+  BULKCAST_MAX_UPLOADS: integer(4, 1, 100).describe('Uploads that a gateway takes at a time; more are answered 503'),
+  BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe(
+    'How long an upload may send nothing before it is ended',
+  ),
+  BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
+  BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
+    'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
+  ),
+  BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
+    'Shortest lifetime of a download link; the longest is twice that',
+  ),
+  BULKCAST_BOOTSTRAP_APP_ID: z.string().min(1).max(200).optional().describe('First project: its X-App-Id'),
+  BULKCAST_BOOTSTRAP_APP_TOKEN: z.string().min(16).max(200).optional().describe('First project: its X-App-Token'),
+  BULKCAST_BOOTSTRAP_USERNAME: z.string().min(1).max(200).optional().describe('First project: its merchant'),
+  BULKCAST_BOOTSTRAP_PASSWORD: z.string().min(8).max(200).optional().describe("First project: its merchant's password"),
+  BULKCAST_BOOTSTRAP_PROGRAM_ID: z
+    .string()
+    .regex(/^[0-9a-f]{24}$/, 'expected 24 lower-case hex digits')
+    .optional()
+    .describe('First project: its gift-card program'),
+});
 
-export const bootstrapNames = [
+const bootstrapNames = [
   'BULKCAST_BOOTSTRAP_APP_ID',
   'BULKCAST_BOOTSTRAP_APP_TOKEN',
   'BULKCAST_BOOTSTRAP_USERNAME',
@@ -131,25 +97,61 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads the settings from `environment` (the process's), where it has none from `defaults`; an empty variable counts as
  *  unset. Throws one ConfigError with all problems. */
 export function readConfig(options: { environment?: Environment; defaults?: Environment } = {}): Config {
-  const environment = options.environment ?? process.env;
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const result = settings.safeParse({ ...options.defaults, ...given });
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+  const given = { ...options.defaults, ...withoutEmpty(options.environment ?? process.env) };
+  const result = settings.safeParse(given);
+  const problems = [...(result.error?.issues ?? []).map(tell), ...findContradictions(given), ...findUnknown(given)];
+  if (result.success && problems.length === 0) return result.data;
   throw new ConfigError(`The configuration is not usable:\n${problems.join('\n')}`);
 }
 
 /** The settings of a migration: DATABASE_URL and the log level; the rest need not be right. Throws a ConfigError. */
-export function readMigrationConfig(environment: Readonly<Record<string, string | undefined>> = process.env): {
-  databaseUrl: string;
-  logLevel: Config['BULKCAST_LOG'];
-} {
-  const { DATABASE_URL, BULKCAST_LOG } = environment;
-  if (!DATABASE_URL) throw new ConfigError('DATABASE_URL is required: it names the database to migrate');
-  return {
-    databaseUrl: settings.shape.DATABASE_URL.unwrap().parse(DATABASE_URL),
-    logLevel: settings.shape.BULKCAST_LOG.parse(BULKCAST_LOG || undefined),
-  };
+export function readMigrationConfig(
+  environment: Environment = process.env,
+): Required<Pick<Config, 'BULKCAST_LOG'>> & { readonly DATABASE_URL: string } {
+  const schema = z.object({
+    DATABASE_URL: settings.shape.DATABASE_URL.unwrap(),
+    BULKCAST_LOG: settings.shape.BULKCAST_LOG,
+  });
+  const result = schema.safeParse(withoutEmpty(environment));
+  if (result.success) return result.data;
+  throw new ConfigError(`The configuration is not usable:\n${result.error.issues.map(tell).join('\n')}`);
+}
+
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+}
+
+function tell({ path, message }: z.core.$ZodIssue): string {
+  return `  ${path.join('.')}: ${message}`;
+}
+
+/** Settings that are good each and not together. */
+function findContradictions(given: Environment): string[] {
+  const { BULKCAST_ROLE: role = 'all', DATABASE_URL, REDIS_URL, BULKCAST_SECRET } = given;
+  const problems: string[] = [];
+  if (role !== 'all' && REDIS_URL === undefined) {
+    problems.push(`  REDIS_URL: required when BULKCAST_ROLE is ${role}: progress has to reach other processes`);
+  }
+  if (role !== 'all' && DATABASE_URL === undefined) {
+    problems.push(`  DATABASE_URL: required when BULKCAST_ROLE is ${role}: the embedded Postgres serves one process`);
+  }
+  if (DATABASE_URL === undefined) return problems;
+  if (BULKCAST_SECRET === undefined) {
+    problems.push('  BULKCAST_SECRET: required with DATABASE_URL: every gateway accepts the tokens of the others');
+  }
+  const missing = bootstrapNames.filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < bootstrapNames.length) {
+    problems.push(...missing.map((name) => `  ${name}: required with the other BULKCAST_BOOTSTRAP settings`));
+  }
+  return problems;
+}
+
+/** A setting that is misspelled would be left out without a word. */
+function findUnknown(given: Environment): string[] {
+  const names = Object.keys(given).filter(
+    (name) => name.startsWith('BULKCAST_') && !Object.hasOwn(settings.shape, name),
+  );
+  return names.map((name) => `  ${name}: there is no such setting`);
 }
 
 /** Name, default and meaning of every setting, for the README. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 
 export interface Listener {
   /** Where it listens, such as `http://127.0.0.1:4000`; a wildcard address is told as `localhost`. */
@@ -8,9 +8,14 @@ export interface Listener {
   stop(timeoutMs: number): Promise<void>;
 }
 
-/** Listens where the configuration says. Throws when the port is taken. */
+/** Listens where the configuration says. Throws a ConfigError when the address cannot be had. */
 export async function listen(server: FastifyInstance, config: Pick<Config, 'HOST' | 'PORT'>): Promise<Listener> {
-  await server.listen({ port: config.PORT, host: config.HOST });
+  try {
+    await server.listen({ port: config.PORT, host: config.HOST });
+  } catch (cause) {
+    const taken = `PORT and HOST: cannot listen on ${config.HOST} port ${config.PORT}; choose another, such as PORT=4001`;
+    throw new ConfigError(taken, { cause });
+  }
   const address = server.server.address();
   const port = typeof address === 'object' ? (address?.port ?? config.PORT) : config.PORT;
   const name = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST;

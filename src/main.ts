@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { ConfigError, readConfig, readMigrationConfig } from './config.ts';
+import { readConfig, readMigrationConfig } from './config.ts';
 import { install } from './install.ts';
 import { createLog } from './log.ts';
 import { type Service, serve } from './serve.ts';
@@ -18,7 +18,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   async demo(args) {
     const { demo } = await import('./demo/demo.ts');
     const config = readConfig({ defaults: { BULKCAST_LOG: 'warn' } });
-    const service = await demo(config, createLog(config.BULKCAST_LOG));
+    const service = await demo(config, createLog(config.BULKCAST_LOG), { thenServes: !args.includes('--exit') });
     if (args.includes('--exit')) await service.stop();
     else stopOnSignal(service);
   },
@@ -44,8 +44,8 @@ async function runServe(): Promise<void> {
 }
 
 async function runMigrate(): Promise<void> {
-  const { databaseUrl, logLevel } = readMigrationConfig();
-  await install(databaseUrl, createLog(logLevel));
+  const { DATABASE_URL, BULKCAST_LOG } = readMigrationConfig();
+  await install(DATABASE_URL, createLog(BULKCAST_LOG));
 }
 
 /** What a stop may take before it is cut off; an orchestrator kills after ten seconds or more. */
@@ -67,11 +67,21 @@ function stopOnSignal(service: Service): void {
   process.on('SIGINT', stop);
 }
 
-/** A wrong setting or a refusal is told in its words; anything else with where it came from. */
+/** What keeps a process from starting is told in words, its causes after it; a bug with where it came from. */
 function fail(error: unknown): never {
-  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
-  else console.error(error);
+  if (isBug(error)) console.error(error);
+  else process.stderr.write(`${describe(error)}\n`);
   process.exit(1);
+}
+
+function isBug(error: unknown): boolean {
+  return !(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(describe).join('; ');
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
 }
 
 const [name = '', ...args] = process.argv.slice(2);

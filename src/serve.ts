@@ -1,5 +1,5 @@
-import { openApp } from './app.ts';
-import { bootstrapProject, type ProjectCredentials } from './auth/projects.ts';
+import { type App, openApp } from './app.ts';
+import { bootstrapProject, hasProject, type ProjectCredentials } from './auth/projects.ts';
 import type { Config } from './config.ts';
 import { startGateway } from './gateway.ts';
 import { startHealthServer } from './health.ts';
@@ -30,15 +30,14 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   opened.defer(place.stop);
   const app = await openApp(config, place.databaseUrl, log);
   opened.defer(() => app.stop(jobsStopMs));
-  if (place.credentials !== undefined && (await bootstrapProject(app.db, place.credentials))) {
-    log.info('project.created', { appId: place.credentials.appId, program: place.credentials.programId });
-  }
+  await ensureProject(app, place.credentials);
   const isGateway = config.BULKCAST_ROLE !== 'worker';
   const listener = isGateway ? await startGateway(app, place.secret) : await startHealthServer(app);
   opened.defer(() => listener.stop(gatewayStopMs));
   if (config.BULKCAST_ROLE !== 'gateway') await startWorker(app);
 
   const closing = opened.move();
+  closing.defer(async () => log.info('process.stopping'));
   let stopped: Promise<void> | undefined;
   return {
     url: listener.url,
@@ -46,6 +45,16 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     hasNewCredentials: place.hasNewCredentials,
     stop: () => (stopped ??= closing.disposeAsync()),
   };
+}
+
+/** Creates the first project where there is none yet; without credentials for one, says that nobody can call. */
+async function ensureProject({ db, log }: App, credentials: ProjectCredentials | undefined): Promise<void> {
+  if (credentials !== undefined && (await bootstrapProject(db, credentials))) {
+    log.info('project.created', { appId: credentials.appId, program: credentials.programId });
+  }
+  if (credentials === undefined && !(await hasProject(db))) {
+    log.warn('project.missing', { remedy: 'set the five BULKCAST_BOOTSTRAP_… settings: until then every call is 401' });
+  }
 }
 
 /** A process with a database of its own installs it; one of many only checks, for migrations are a step of the deployment. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { badInput, ClientError } from './errors.ts';
+import { discardBody } from './request-body.ts';
 import type { Upload } from './tasks/operation.ts';
 
 /** Reads multipart forms that carry at most one file, never more than a few buffers of it in memory. */
@@ -36,8 +37,6 @@ const maxFields = 20;
 const maxHeaderBytes = 16_384;
 /** What a form may weigh besides its file. */
 const maxFormBytes = 2 * maxFieldBytes;
-/** How long the rest of a body is read and thrown away so that its sender gets to see the answer. */
-const lingerMs = 5_000;
 
 export function createUploadReader(options: { readonly maxUploads: number; readonly stallMs: number }): UploadReader {
   let open = 0;
@@ -60,14 +59,6 @@ export function createUploadReader(options: { readonly maxUploads: number; reado
       }
     },
   };
-}
-
-/** Throws away what is left of a body for a few seconds, and closes the connection if that was not enough. */
-export function discardBody(request: IncomingMessage): void {
-  if (request.readableEnded || request.destroyed) return;
-  const timer = setTimeout(() => request.destroy(), lingerMs).unref();
-  request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
-  request.resume();
 }
 
 function checkRequest(request: IncomingMessage, maxBytes: number): void {

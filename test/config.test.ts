@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ConfigError, readConfig } from '../src/config.ts';
+import { ConfigError, readConfig, readMigrationConfig } from '../src/config.ts';
 
 const read = (environment: Record<string, string>) => readConfig({ environment });
 
@@ -17,9 +17,21 @@ test('an empty variable counts as unset', () => {
 });
 
 test('tells every problem at once, each with its variable', () => {
-  const problems = () => read({ PORT: 'many', BULKCAST_ROLE: 'boss', REDIS_URL: 'http://x', BULKCAST_SECRET: 'short' });
+  const problems = () =>
+    read({ PORT: 'many', BULKCAST_ROLE: 'worker', BULKCAST_LOG: 'loud', BULKCAST_SECRET: 'short', BULKCAST_LGO: '1' });
   expect(problems).toThrow(ConfigError);
-  for (const name of ['PORT', 'BULKCAST_ROLE', 'REDIS_URL', 'BULKCAST_SECRET']) expect(problems).toThrow(name);
+  for (const name of ['PORT', 'BULKCAST_LOG', 'REDIS_URL', 'DATABASE_URL', 'BULKCAST_SECRET', 'BULKCAST_LGO: there']) {
+    expect(problems).toThrow(name);
+  }
+});
+
+test('a migration needs its database and nothing else', () => {
+  expect(readMigrationConfig({ DATABASE_URL: 'postgres://h/d', BULKCAST_ROLE: 'worker' })).toEqual({
+    DATABASE_URL: 'postgres://h/d',
+    BULKCAST_LOG: 'info',
+  });
+  expect(() => readMigrationConfig({})).toThrow('DATABASE_URL');
+  expect(() => readMigrationConfig({ DATABASE_URL: 'mysql://x', BULKCAST_LOG: 'loud' })).toThrow(/DATABASE_URL.*LOG/s);
 });
 
 test('refuses one of several processes without a Redis, and a database without a secret', () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeSettings } from '../src/config.ts';
 import { clientErrors } from '../src/errors.ts';
+import { graphqlErrors } from '../src/graphql/errors.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -18,4 +19,10 @@ test('lists exactly the codes of refused requests, with their statuses', () => {
     Number(status),
   ]);
   expect(listed).toEqual(Object.entries(clientErrors));
+});
+
+test('names exactly the codes that GraphQL has besides', () => {
+  const paragraph = /GraphQL has these besides:.*?\n\n/s.exec(readme)?.[0] ?? '';
+  const named = [...paragraph.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => code);
+  expect(named).toEqual([...graphqlErrors]);
 });

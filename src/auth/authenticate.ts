@@ -34,6 +34,8 @@ export function hashAppToken(token: string): Buffer {
 }
 
 async function authenticateKey(db: Database, appId: string, appToken: string): Promise<Caller> {
+  // Postgres takes no text with a NUL, so no key has one.
+  if (appId.includes('\0')) throw unauthenticated();
   const key = await db
     .selectFrom('api_keys')
     .select(['project_id', 'token_hash'])

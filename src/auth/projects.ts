@@ -18,11 +18,15 @@ export async function bootstrapProject(db: Database, credentials: ProjectCredent
   return db.transaction().execute(async (tx) => {
     // Two processes that start at once must not both find the table empty.
     await sql`lock table projects in share row exclusive mode`.execute(tx);
-    const any = await tx.selectFrom('projects').select('id').limit(1).executeTakeFirst();
-    if (any !== undefined) return false;
+    if (await hasProject(tx)) return false;
     await createProject(tx, 'First project', credentials);
     return true;
   });
+}
+
+export async function hasProject(db: Database): Promise<boolean> {
+  const any = await db.selectFrom('projects').select('id').limit(1).executeTakeFirst();
+  return any !== undefined;
 }
 
 /** Creates a project with a key pair, a merchant and a program in USD; returns the project's id. */

@@ -9,11 +9,10 @@ export function follow<Value>(
   { abort, caller }: { readonly abort: AbortController; readonly caller: Caller },
 ): AsyncIterableIterator<Value, undefined> {
   const iterator = watch[Symbol.asyncIterator]();
-  const expiry = awaitExpiry(caller, abort);
+  const isExpired = abortAtExpiry(caller, abort);
   let isOver = false;
   const end = (): { done: true; value: undefined } => {
     isOver = true;
-    expiry.clear();
     abort.abort();
     return { done: true, value: undefined };
   };
@@ -22,7 +21,7 @@ export function follow<Value>(
       if (isOver) return end();
       try {
         const result = await iterator.next();
-        if (expiry.isPast()) throw unauthenticated();
+        if (isExpired()) throw unauthenticated();
         return result.done === true ? end() : { done: false, value: result.value };
       } catch (error) {
         end();
@@ -44,14 +43,16 @@ export function follow<Value>(
   };
 }
 
-/** Aborts when the caller's token expires. */
-function awaitExpiry({ expiresAt }: Caller, abort: AbortController): { isPast(): boolean; clear(): void } {
-  if (expiresAt === null) return { isPast: () => false, clear: () => undefined };
-  let isPast = false;
+/** Aborts when the caller's token expires, and tells whether that was why. */
+function abortAtExpiry({ expiresAt }: Caller, abort: AbortController): () => boolean {
+  if (expiresAt === null) return () => false;
+  let isExpired = false;
   const expire = () => {
-    isPast = true;
+    isExpired = true;
     abort.abort();
   };
   const timer = setTimeout(expire, expiresAt.getTime() - Date.now());
-  return { isPast: () => isPast, clear: () => clearTimeout(timer) };
+  abort.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  if (abort.signal.aborted) clearTimeout(timer);
+  return () => isExpired;
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { ClientError } from '../errors.ts';
-import { discardBody } from '../uploads.ts';
+import { discardBody } from '../request-body.ts';
 import type { Context } from './context.ts';
 import { errorBody } from './errors.ts';
 

@@ -4,6 +4,7 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { badInput, ClientError } from '../errors.ts';
+import { boundStalls } from '../request-body.ts';
 import type { Context } from './context.ts';
 import { fromFramework, sendRefusal } from './http-refusals.ts';
 import { checkLength } from './limits.ts';
@@ -85,12 +86,13 @@ async function execute(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, context);
+  const served = { ...context, signal: closeSignal(reply.raw) };
+  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, served);
   if (response.status === 406) {
     const expected = 'application/graphql-response+json, application/json, or text/event-stream for a subscription';
     return sendRefusal(reply, 406, badInput([], 'NOT_ACCEPTABLE', `Accept one of ${expected}`), context);
   }
-  if (isStream(response.headers.get('content-type'))) {
+  if (isStream(response.headers.get('content-type')) && !reply.raw.closed) {
     reply.header('x-accel-buffering', 'no');
     door.streams.add(reply.raw);
     reply.raw.once('close', () => door.streams.delete(reply.raw));
@@ -101,6 +103,13 @@ async function execute(
 function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
   const caller = request.getDecorator<Caller | null>(callerKey);
   return { deps, caller, requestId: request.id, transport: 'http' };
+}
+
+function closeSignal(response: ServerResponse): AbortSignal {
+  const abort = new AbortController();
+  response.once('close', () => abort.abort());
+  if (response.closed) abort.abort();
+  return abort.signal;
 }
 
 function readBody(body: unknown): object {
@@ -127,18 +136,6 @@ function takeBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, parseJson);
   server.addContentTypeParser('multipart/form-data', async () => undefined);
-}
-
-/** A JSON body of which nothing comes for `stallMs` is answered with 408 instead of being waited for. */
-function boundStalls(server: FastifyInstance, stallMs: number): void {
-  server.addHook('preParsing', async (request, reply) => {
-    request.raw.setTimeout(stallMs, () => {
-      reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
-    });
-  });
-  server.addHook('preValidation', async (request) => {
-    request.raw.setTimeout(0);
-  });
 }
 
 function isMultipart(request: FastifyRequest): boolean {

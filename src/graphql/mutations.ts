@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { createProgram, type GiftCardProgram } from '../domain/gift-cards.ts';
+import { text } from '../tasks/input.ts';
 import type { AnyOperation } from '../tasks/operation.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { startTask } from '../tasks/start.ts';
@@ -14,7 +15,7 @@ import type { UserError } from './user-errors.ts';
 const startCost = 500;
 
 const programInput = z.object({
-  name: z.string().min(1).max(200).describe('What people call it, 1 to 200 characters.'),
+  name: text().min(1).max(200).describe('What people call it, 1 to 200 characters.'),
   currency: z
     .string()
     .regex(/^[A-Z]{3}$/)

@@ -6,6 +6,7 @@ import { type Caller, readCredentials } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
 import { newRequestId } from '../tasks/ids.ts';
+import { isStorable } from '../tasks/input.ts';
 import type { Context } from './context.ts';
 import { presentError } from './errors.ts';
 import { checkLength } from './limits.ts';
@@ -63,8 +64,11 @@ async function identify(
   session: Session,
 ): Promise<boolean> {
   const { socket } = session;
+  const credentials = readCredentials(parameters);
+  // JSON can say what no header can, and Postgres would choke on.
+  if (!isStorable(credentials)) return false;
   try {
-    session.caller = await authenticate(deps.auth, readCredentials(parameters));
+    session.caller = await authenticate(deps.auth, credentials);
   } catch (error) {
     if (error instanceof ClientError) return false;
     throw error;

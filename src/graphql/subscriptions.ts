@@ -46,7 +46,7 @@ async function watchTask(
   afterVersion: number | undefined,
 ): Promise<AsyncIterable<Snapshot>> {
   const caller = requireCaller(context);
-  const abort = new AbortController();
+  const abort = abortWith(context.signal);
   const { signal } = abort;
   const watch = isTaskId(id)
     ? await context.deps.feeds.watchTask(caller.projectId, id, { afterVersion, signal })
@@ -61,10 +61,18 @@ async function watchProject(
 ): Promise<AsyncIterable<Snapshot>> {
   const caller = requireCaller(context);
   const wanted = toTaskFilter(filter, context.deps.engine.operations);
-  const abort = new AbortController();
+  const abort = abortWith(context.signal);
   const watch = await context.deps.feeds.watchProject(caller.projectId, {
     matches: (task) => fits(wanted, task),
     signal: abort.signal,
   });
   return follow(watch, { abort, caller });
+}
+
+/** Ends a watch with the connection too: nobody returns a stream whose client has gone before it was begun. */
+function abortWith(signal: AbortSignal | undefined): AbortController {
+  const abort = new AbortController();
+  signal?.addEventListener('abort', () => abort.abort(), { once: true });
+  if (signal?.aborted) abort.abort();
+  return abort;
 }

@@ -3,7 +3,7 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError, toClientError } from '../errors.ts';
-import { discardBody } from '../uploads.ts';
+import { boundStalls, discardBody } from '../request-body.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -121,18 +121,6 @@ export function sendRefusal(
   reply.removeHeader('connection').header('x-request-id', request.id);
   discardBody(request.raw);
   return reply.code(status).type(contentType).send(body);
-}
-
-/** A body, files aside, of which nothing comes for `stallMs` is answered with 408 instead of being waited for. */
-function boundStalls(server: FastifyInstance, stallMs: number): void {
-  server.addHook('preParsing', async (request, reply) => {
-    request.raw.setTimeout(stallMs, () => {
-      reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
-    });
-  });
-  server.addHook('preValidation', async (request) => {
-    request.raw.setTimeout(0);
-  });
 }
 
 /** Remembers the plugin's routes, and tells which methods there are for a path. */

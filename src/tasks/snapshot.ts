@@ -48,11 +48,11 @@ export function toSnapshot(row: TaskRow): Snapshot {
   };
 }
 
-/** 0 to 100. 100 only when the task has ended, so that nobody takes the last percent for the end. */
+/** 0 to 100, two decimals. 100 only when the task has ended, so that nobody takes the last percent for the end. */
 export function progressOf(snapshot: Snapshot): number {
   if (snapshot.state === 'SUCCEEDED') return 100;
   if (snapshot.total === 0) return isFinal(snapshot.state) ? 100 : 0;
-  return Math.min((snapshot.processed / snapshot.total) * 100, 99.99);
+  return Math.min(Math.floor((snapshot.processed / snapshot.total) * 10_000) / 100, 99.99);
 }
 
 /** Items a second since the start, averaged; null before anything is processed. */

@@ -148,6 +148,7 @@ describe('over a WebSocket', () => {
 
   it.each([
     ['connectionParams that are null', null],
+    ['connectionParams that no header can hold', { 'x-app-id': 'a\u0000b', 'x-app-token': '\ud800' }],
     ['connectionParams of another type', { 'x-app-id': 5, 'x-app-token': [] }],
   ])('%s close it with 4403', async (_name, payload) => {
     const socket = new WebSocket(app.wsUrl, 'graphql-transport-ws');

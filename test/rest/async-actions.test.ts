@@ -148,7 +148,11 @@ describe('the poll of an async action', () => {
     expect(performance.now() - started).toBeGreaterThan(290);
     expect(performance.now() - started).toBeLessThan(3_000);
     checkAsyncAction('AsyncActionGetResponseBody', body);
-    expect(body).toMatchObject({ status: 'ENQUEUED', operation_status: 'UNKNOWN', processing_time: expect.any(Number) });
+    expect(body).toMatchObject({
+      status: 'ENQUEUED',
+      operation_status: 'UNKNOWN',
+      processing_time: expect.any(Number),
+    });
     expect((await waiting.app.metrics.subscribers.get()).values).toMatchObject([{ value: 0 }]);
   });
 

@@ -60,7 +60,7 @@ async function openPostgres(): Promise<Service> {
       : await query(postgres.url, `select datname from pg_database where datname ~ '^test_'`);
     await postgres.stop();
     if (kept.length > 0) {
-      const look = `node test/support/embedded-owner.ts ${dataDir}`;
+      const look = `npx node test/support/embedded-owner.ts ${dataDir}`;
       console.error(`kept for failed tests: ${kept.map((row) => row.datname).join(' ')}; look inside with: ${look}`);
       return;
     }

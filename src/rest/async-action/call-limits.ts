@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../config.ts';
-import { discardBody } from '../../uploads.ts';
+import { discardBody } from '../../request-body.ts';
 import { findCaller } from '../door.ts';
 
 /** The calls of one project in the minute that runs. */
