@@ -176,6 +176,11 @@ export async function markCampaignDone(tx: Tx, id: string): Promise<void> {
   await updateCampaign(tx, id, { creation_status: 'DONE', vouchers_generation_status: 'DONE' });
 }
 
+/** What a task on its vouchers that could not be carried out leaves a campaign with. */
+export async function markCampaignFailed(tx: Tx, id: string): Promise<void> {
+  await updateCampaign(tx, id, { creation_status: 'FAILED', vouchers_generation_status: 'FAILED' });
+}
+
 /** Puts a campaign into the bin: from now on nobody finds it or writes to it. */
 export async function binCampaign(tx: Tx, id: string): Promise<void> {
   await tx.updateTable('campaigns').set({ deleted_at: sql<Date>`clock_timestamp()` }).where('id', '=', id).execute();

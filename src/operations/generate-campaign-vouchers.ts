@@ -4,7 +4,13 @@ import { createCampaign } from '../domain/campaign-creation.ts';
 import { checkGeneration, generate, generationSpec } from '../domain/campaign-generation.ts';
 import { type CampaignInput, campaignInput, refuseUnstorable } from '../domain/campaign-input.ts';
 import { generatedVoucher } from '../domain/campaign-voucher-input.ts';
-import { lockCampaign, markCampaignDone, requireLocked, updateCampaign } from '../domain/campaigns.ts';
+import {
+  lockCampaign,
+  markCampaignDone,
+  markCampaignFailed,
+  requireLocked,
+  updateCampaign,
+} from '../domain/campaigns.ts';
 import { id } from '../tasks/input.ts';
 import { type ApplyContext, defineOperation } from '../tasks/operation.ts';
 
@@ -55,6 +61,7 @@ export const generateCampaignVouchers = defineOperation<z.infer<typeof input>, n
   },
 
   finish: markDone,
+  abandon: markFailed,
 });
 
 /** The same task for a campaign that is created with it, in one transaction: the input is the campaign. */
@@ -71,6 +78,10 @@ export const createCampaignVouchers = defineOperation<CampaignInput, never>({
 
 async function markDone({ tx, parameters: stored }: ApplyContext): Promise<void> {
   await markCampaignDone(tx, parameters.parse(stored).campaignId);
+}
+
+async function markFailed({ tx, parameters: stored }: ApplyContext): Promise<void> {
+  await markCampaignFailed(tx, parameters.parse(stored).campaignId);
 }
 
 function withoutAbsent(spec: object): JsonObject {

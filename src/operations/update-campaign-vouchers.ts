@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { planChanges } from '../domain/campaign-changes.ts';
 import { campaignChanges, refuseUnstorable } from '../domain/campaign-input.ts';
 import { findVoucherIds, followCampaign, followingColumns } from '../domain/campaign-vouchers.ts';
-import { lockCampaign, markCampaignDone, requireLocked, updateCampaign } from '../domain/campaigns.ts';
+import {
+  lockCampaign,
+  markCampaignDone,
+  markCampaignFailed,
+  requireLocked,
+  updateCampaign,
+} from '../domain/campaigns.ts';
 import { id } from '../tasks/input.ts';
 import { type Chunk, defineOperation, type Failure } from '../tasks/operation.ts';
 
@@ -59,6 +65,10 @@ export const updateCampaignVouchers = defineOperation<z.infer<typeof input>, str
 
   async finish(context) {
     await markCampaignDone(context.tx, parameters.parse(context.parameters).campaignId);
+  },
+
+  async abandon(context) {
+    await markCampaignFailed(context.tx, parameters.parse(context.parameters).campaignId);
   },
 });
 

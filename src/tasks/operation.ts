@@ -35,6 +35,8 @@ export interface Operation<Input = unknown, Item = unknown> {
   apply(chunk: Chunk<Item>, context: ApplyContext): Promise<Outcome>;
   /** Runs once, in the transaction that brings the task to SUCCEEDED: for what is due when all is done. */
   finish?(context: ApplyContext): Promise<void>;
+  /** Runs once, in the transaction that makes the task FAILED. */
+  abandon?(context: ApplyContext): Promise<void>;
 }
 
 /** What applying a chunk came to. */

@@ -82,7 +82,7 @@ export function updateErrorOf(
   shape: Extract<ResultShape, { family: 'UPDATE' }>,
   failure: Failure,
 ): { message: string; details: string; key: string } & Record<string, unknown> {
-  const key = failure.code.toLowerCase();
+  const key = failure.code === 'INVALID' ? 'invalid_payload' : failure.code.toLowerCase();
   const message = updateErrorMessages[key] ?? 'Invalid payload';
   return { message, details: failure.message, key, [shape.key]: failure.key ?? '' };
 }

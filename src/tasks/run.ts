@@ -57,7 +57,13 @@ export async function applyChunk(
 /** Ends the task of a chunk that failed every time it was tried. */
 export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void> {
   const error = `Rows could not be processed because of an internal error; reference ${job.taskId}/${job.chunk}`;
-  const snapshot = await failTask(deps.db, job.taskId, error);
+  const snapshot = await deps.db.transaction().execute(async (tx) => {
+    const failed = await failTask(tx, job.taskId, error);
+    if (failed === undefined) return undefined;
+    const { id: taskId, projectId, parameters, operation } = failed;
+    await operationOf(deps.operations, operation).abandon?.({ tx, taskId, projectId, parameters });
+    return failed;
+  });
   if (snapshot === undefined) return;
   deps.log.error('task.failed', { task: snapshot.id, chunk: job.chunk, operation: snapshot.operation });
   deps.metrics.tasksEnded.inc({ operation: snapshot.operation, state: snapshot.state });

@@ -179,7 +179,7 @@ export async function countChunk(tx: Tx, id: string, succeeded: number, failed: 
 }
 
 /** Ends a task that cannot be carried out. Nothing when it has ended already. */
-export async function failTask(db: Database, id: string, error: string): Promise<Snapshot | undefined> {
+export async function failTask(db: Database | Tx, id: string, error: string): Promise<Snapshot | undefined> {
   const row = await db
     .updateTable('tasks')
     .set((eb) => ({

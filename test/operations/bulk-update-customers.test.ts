@@ -114,7 +114,7 @@ test.each([
 ])('refuses an item with %s and writes the others', async (what, item, source_id, details) => {
   const action = await actions.start(path, [item, { source_id: `good after ${what}` }]);
   expect(action.result).toMatchObject({ done_count: 1, failed_count: 1 });
-  expect(action.result.errors).toEqual([{ source_id, key: 'invalid', message: 'Invalid payload', details }]);
+  expect(action.result.errors).toEqual([{ source_id, key: 'invalid_payload', message: 'Invalid payload', details }]);
   expect(await actions.read(`good after ${what}`)).toMatchObject({ object: 'customer' });
 });
 

@@ -93,7 +93,7 @@ test.each([
   await create({}, 'B-1', `GOOD ${what}`);
   const good = { code: `GOOD ${what}`, metadata: { seen: true } };
   const { result } = await runAction(app, path, [item, good]);
-  expect(result.errors).toEqual([{ key: 'invalid', message: 'Invalid payload', details, code }]);
+  expect(result.errors).toEqual([{ key: 'invalid_payload', message: 'Invalid payload', details, code }]);
   expect(await readVoucher(app, good.code)).toMatchObject({ metadata: { seen: true } });
 });
 

@@ -41,7 +41,7 @@ test('writes thousands of customers and refuses the bad ones', async () => {
   expect(action.result).toMatchObject({ done_count: 4_950, failed_count: 50 });
   expect(action.result.errors[0]).toEqual({
     source_id: ids[3],
-    key: 'invalid',
+    key: 'invalid_payload',
     message: 'Invalid payload',
     details: expect.stringMatching(/^source_id: must have at most 255 characters/),
   });

@@ -132,6 +132,26 @@ describe('a chunk', () => {
   });
 });
 
+describe('an operation', () => {
+  test('is told of the end once, in the transaction that brings it', async () => {
+    const told: string[] = [];
+    const operation = {
+      ...createProbe({ chunkSize: 1 }).operation,
+      finish: async ({ taskId }: { taskId: string }) => void told.push(`finish ${taskId}`),
+      abandon: async ({ taskId }: { taskId: string }) => void told.push(`abandon ${taskId}`),
+    };
+    const engine = await openTestEngine([operation]);
+    const good = await start(engine, say('ok', 'refuse'));
+    await runChunk(engine, { taskId: good.id, chunk: 0 });
+    expect(told).toEqual([]);
+    await runChunk(engine, { taskId: good.id, chunk: 1 });
+    const bad = await start(engine, say('throw'));
+    await giveUpChunk(engine, { taskId: bad.id, chunk: 0 });
+    await giveUpChunk(engine, { taskId: bad.id, chunk: 0 });
+    expect(told).toEqual([`finish ${good.id}`, `abandon ${bad.id}`]);
+  });
+});
+
 describe('an idempotency key', () => {
   test('gives the same task for the same request and refuses another', async () => {
     const engine = await openTestEngine([createProbe().operation]);
