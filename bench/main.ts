@@ -1,5 +1,5 @@
 /** `npm run bench -- NAME`: runs bench/NAME.ts; the last line on stdout is one JSON object with `bench` and `ratio`. */
-const benches = { issue: () => import('./issue.ts') } as const;
+const benches = { issue: () => import('./issue.ts'), import: () => import('./import.ts') } as const;
 
 const [name = ''] = process.argv.slice(2);
 if (!Object.hasOwn(benches, name)) {

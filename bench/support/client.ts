@@ -8,15 +8,36 @@ export async function mutate(
   credentials: ProjectCredentials,
   query: string,
   variables: Record<string, unknown>,
-): Promise<Record<string, { task: { id: string }; userErrors: unknown[] }>> {
+): Promise<Started> {
+  return post(url, credentials, JSON.stringify({ query, variables }), { 'content-type': 'application/json' });
+}
+
+type Started = Record<string, { task: { id: string }; userErrors: unknown[] }>;
+
+/** The same with a file for the variable `file`. */
+export async function mutateWithFile(
+  url: string,
+  credentials: ProjectCredentials,
+  query: string,
+  file: Blob,
+): Promise<Started> {
+  const form = new FormData();
+  form.set('operations', JSON.stringify({ query, variables: { file: null } }));
+  form.set('map', JSON.stringify({ 0: ['variables.file'] }));
+  form.set('0', file, 'vouchers.csv');
+  return post(url, credentials, form, {});
+}
+
+async function post(
+  url: string,
+  credentials: ProjectCredentials,
+  body: string | FormData,
+  headers: Record<string, string>,
+): Promise<Started> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'x-app-id': credentials.appId,
-      'x-app-token': credentials.appToken,
-    },
-    body: JSON.stringify({ query, variables }),
+    headers: { ...headers, 'x-app-id': credentials.appId, 'x-app-token': credentials.appToken },
+    body,
   });
   const { data, errors } = (await response.json()) as { data: never; errors?: unknown };
   if (errors !== undefined) throw new Error(JSON.stringify(errors));
