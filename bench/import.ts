@@ -27,6 +27,7 @@ export async function run() {
   const admin = new pg.Client({ connectionString: database.url });
   await admin.connect();
   await admin.query('create table copied_vouchers (like vouchers including all)');
+  await admin.query('alter table copied_vouchers add foreign key (campaign_id) references campaigns');
   const { rows } = await admin.query<{ id: string }>('select id from projects');
   const copied = readyMadeRows(rows[0]?.id ?? '');
   await using service = await startService(database.url, { BULKCAST_WORKER_SLOTS: '2' });

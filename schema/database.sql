@@ -309,7 +309,6 @@ create table vouchers (
   constraint vouchers_loyalty_points_check CHECK ((loyalty_points >= 0)),
   constraint vouchers_pkey PRIMARY KEY (id),
   constraint vouchers_project_id_code_key UNIQUE (project_id, code),
-  constraint vouchers_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint vouchers_redeemed_amount_check CHECK ((redeemed_amount >= 0)),
   constraint vouchers_redeemed_quantity_check CHECK ((redeemed_quantity >= 0)),
   constraint vouchers_redemption_quantity_check CHECK ((redemption_quantity >= 0)),
