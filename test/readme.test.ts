@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeSettings } from '../src/config.ts';
 import { clientErrors } from '../src/errors.ts';
 import { graphqlErrors } from '../src/graphql/errors.ts';
+import { operations } from '../src/operations/index.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -25,4 +26,14 @@ test('names exactly the codes that GraphQL has besides', () => {
   const paragraph = /GraphQL has these besides:.*?\n\n/s.exec(readme)?.[0] ?? '';
   const named = [...paragraph.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => code);
   expect(named).toEqual([...graphqlErrors]);
+});
+
+test('the table of async actions lists exactly those that there are, each with its mutation and a test', () => {
+  const page = readFileSync(new URL('../docs/async-actions.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| `([A-Z_.]+)` \| `(\w+)` \| .* \| `([\w-]+)` \|$/gm)];
+  const listed = rows.map(([, type, mutation]) => `${type} ${mutation}`).sort();
+  const actions = [...operations.values()].filter(({ actionType }) => actionType !== null);
+  expect(listed).toEqual(actions.map(({ actionType, mutation }) => `${actionType} ${mutation.name}`).sort());
+  for (const [, , , name] of rows)
+    expect(existsSync(new URL(`operations/${name}.test.ts`, import.meta.url))).toBe(true);
 });
