@@ -59,7 +59,7 @@ const settings = z.object({
   BULKCAST_MAX_UPLOAD_BYTES: integer(1_073_741_824, 1024, 68_719_476_736).describe('Largest CSV file over GraphQL'),
   BULKCAST_MAX_UPLOADS: integer(4, 1, 100).describe('Uploads that a gateway takes at a time; more are answered 503'),
   BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe(
-    'How long an upload may send nothing before it is ended',
+    'How long an upload may take for its next 16 KiB before it is ended',
   ),
   BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
   BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
@@ -138,6 +138,12 @@ function findContradictions(given: Environment): string[] {
   if (DATABASE_URL === undefined) return problems;
   if (BULKCAST_SECRET === undefined) {
     problems.push('  BULKCAST_SECRET: required with DATABASE_URL: every gateway accepts the tokens of the others');
+  }
+  const { BULKCAST_DATABASE_CONNECTIONS: connections = '10', BULKCAST_MAX_UPLOADS: uploads = '4' } = given;
+  if (Number(connections) < Number(uploads) + 4) {
+    problems.push(
+      '  BULKCAST_DATABASE_CONNECTIONS: at least four more than BULKCAST_MAX_UPLOADS: each upload holds one',
+    );
   }
   const missing = bootstrapNames.filter((name) => given[name] === undefined);
   if (missing.length > 0 && missing.length < bootstrapNames.length) {

@@ -67,11 +67,23 @@ export function duplicateFound(type: string, id: string): ClientError {
 /** SQLSTATEs of a text that Postgres cannot hold (NUL above all). */
 const unstorableText = ['22021', '22P05'];
 
-/** What a thrown value says to a client: a client error as it is, a text that cannot be stored as BAD_USER_INPUT. Undefined
- *  for everything else, which is a bug or an outage and must be masked. */
+/** Codes of a database that is away, starting, stopping, or has no connection left. */
+const awayCodes = ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', '57P01', '57P02', '57P03', '25P03', '53300'];
+const awayMessages = [
+  'timeout exceeded when trying to connect',
+  'Connection terminated',
+  'Client has encountered a connection error',
+];
+
+/** What a thrown value says to a client: a client error as it is, a text that cannot be stored as BAD_USER_INPUT, a
+ *  database that cannot be reached as UNAVAILABLE. Undefined for everything else, which is a bug or an outage and must be masked. */
 export function toClientError(error: unknown): ClientError | undefined {
   if (error instanceof ClientError) return error;
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  if (!unstorableText.some((code) => code === error.code)) return undefined;
+  if (!(error instanceof Error)) return undefined;
+  const code = 'code' in error ? error.code : undefined;
+  if (awayCodes.some((known) => known === code) || awayMessages.some((known) => error.message.startsWith(known))) {
+    return new ClientError('UNAVAILABLE', 'The service cannot do this now; try again in a moment', { cause: error });
+  }
+  if (!unstorableText.some((known) => known === code)) return undefined;
   return new ClientError('BAD_USER_INPUT', 'A text must not contain NUL', { cause: error });
 }

@@ -5,6 +5,30 @@ import { ClientError } from './errors.ts';
 /** How long the rest of a body is read and thrown away so that its sender gets to see the answer. */
 const lingerMs = 5_000;
 
+/** Nesting that no client needs; deeper values would overflow the stack of whoever walks them. */
+const maxDepth = 64;
+
+/** Throws BAD_USER_INPUT for a JSON text that nests deeper than 64 levels. */
+export function checkDepth(text: string): void {
+  let depth = 0;
+  let isInString = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charCodeAt(index);
+    if (isInString) {
+      if (character === 0x5c) index += 1;
+      else if (character === 0x22) isInString = false;
+    } else if (character === 0x22) isInString = true;
+    else if (character === 0x5b || character === 0x7b) depth += 1;
+    else if (character === 0x5d || character === 0x7d) depth -= 1;
+    if (depth > maxDepth) throw tooDeep();
+  }
+}
+
+function tooDeep(): ClientError {
+  const message = `The JSON nests deeper than ${maxDepth} levels`;
+  return new ClientError('BAD_USER_INPUT', message, { issues: [{ path: [], code: 'TOO_DEEP', message }] });
+}
+
 /** Throws away what is left of a body for a few seconds, and closes the connection if that was not enough. */
 export function discardBody(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed) return;

@@ -35,6 +35,8 @@ export interface FormFile extends Upload {
 const maxFieldBytes = 1_048_576;
 const maxFields = 20;
 const maxHeaderBytes = 16_384;
+/** What has to come within the time of a stall: a sender that trickles would hold one of a few places for ever. */
+const minBytes = 16_384;
 /** What a form may weigh besides its file. */
 const maxFormBytes = 2 * maxFieldBytes;
 
@@ -169,12 +171,18 @@ function feed(
   { maxBytes, stallMs }: { readonly maxBytes: number; readonly stallMs: number },
 ): () => void {
   let bytes = 0;
-  const stalled = () => settle(new ClientError('REQUEST_TIMEOUT', `Nothing of the upload came for ${stallMs} ms`));
+  let refreshedAt = 0;
+  const stalled = () =>
+    settle(new ClientError('REQUEST_TIMEOUT', `Less than ${minBytes} bytes of the upload came in ${stallMs} ms`));
   let timer = setTimeout(stalled, stallMs);
   const take = (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > maxBytes + maxFormBytes) return settle(tooLarge(maxBytes));
-    if (parser.write(chunk)) return timer.refresh();
+    if (parser.write(chunk)) {
+      if (bytes - refreshedAt < minBytes) return undefined;
+      refreshedAt = bytes;
+      return timer.refresh();
+    }
     // A wait that the reader of the file causes is not the sender's stall.
     clearTimeout(timer);
     return request.pause();

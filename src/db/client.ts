@@ -21,6 +21,8 @@ export interface DatabaseOptions {
 
 const acquireTimeoutMs = 10_000;
 const statementTimeoutMs = 120_000;
+/** An upload is staged in one transaction, which waits for its sender. */
+const idleInTransactionMs = 300_000;
 /** The server ends a statement by itself; this ends the wait for a server that cannot be reached any more. */
 const answerTimeoutMs = statementTimeoutMs + 5_000;
 
@@ -35,11 +37,15 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     keepAlive: true,
     statement_timeout: statementTimeoutMs,
     query_timeout: answerTimeoutMs,
-    idle_in_transaction_session_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionMs,
     types: { getTypeParser },
   });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   let stopped: Promise<void> | undefined;
+  // Between a checkout and its release nobody else listens to a connection, and an error that nobody hears ends the process.
+  pool.on('connect', (client) => {
+    client.on('error', (error) => options.log.debug('database.connection_broken', { error }));
+  });
   pool.on('error', (error) => {
     // A connection that is being closed may still hear that its server stops.
     if (stopped === undefined) options.log.warn('database.connection_lost', { error });

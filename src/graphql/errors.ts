@@ -1,5 +1,5 @@
 import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
-import { ClientError } from '../errors.ts';
+import { toClientError } from '../errors.ts';
 import type { Context } from './context.ts';
 
 /** The codes of this door besides those of errors.ts. */
@@ -20,8 +20,9 @@ type Asked = Pick<Context, 'deps' | 'requestId' | 'transport'>;
  */
 export function presentError(error: unknown, asked: Asked): GraphQLError {
   const cause = rootCause(error);
-  if (cause instanceof ClientError) {
-    return show(cause.message, cause.code, error, asked, { spec: true, status: cause.status });
+  const known = toClientError(cause);
+  if (known !== undefined) {
+    return show(known.message, known.code, error, asked, { spec: true, status: known.status });
   }
   if (cause instanceof GraphQLError && isOfTheRequest(error, cause)) {
     const { code = 'BAD_USER_INPUT', http = { spec: true, status: 400 } } = cause.extensions;

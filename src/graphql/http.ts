@@ -4,7 +4,7 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { badInput, ClientError } from '../errors.ts';
-import { boundStalls } from '../request-body.ts';
+import { boundStalls, checkDepth } from '../request-body.ts';
 import type { Context } from './context.ts';
 import { fromFramework, sendRefusal } from './http-refusals.ts';
 import { checkLength } from './limits.ts';
@@ -134,7 +134,14 @@ function answerPreflight(request: FastifyRequest, reply: FastifyReply): FastifyR
 function takeBodies(server: FastifyInstance): void {
   const parseJson = server.getDefaultJsonParser('error', 'ignore');
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, parseJson);
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    try {
+      checkDepth(body);
+    } catch (error) {
+      return done(error instanceof Error ? error : new Error('not checked', { cause: error }));
+    }
+    return parseJson(request, body, done);
+  });
   server.addContentTypeParser('multipart/form-data', async () => undefined);
 }
 

@@ -13,6 +13,9 @@ export interface UserError {
 
 type Path = readonly PropertyKey[];
 
+/** More would not be read, and a request can hold a million mistakes. */
+const maxTold = 100;
+
 export function defineUserError(builder: Builder): ObjectType<UserError> {
   return builder.objectRef<UserError>('UserError').implement({
     description: 'Why nothing was started, and what to change. Nothing is stored when there is one.',
@@ -34,7 +37,7 @@ export function defineUserError(builder: Builder): ObjectType<UserError> {
 
 /** What an input lacks to fit its schema. */
 export function inputErrors(error: z.ZodError): UserError[] {
-  return error.issues.map(({ path, code, message }) => ({
+  return error.issues.slice(0, maxTold).map(({ path, code, message }) => ({
     field: inInput(path),
     message,
     code: code === 'custom' ? 'INVALID' : code.toUpperCase(),

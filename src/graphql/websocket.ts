@@ -12,6 +12,8 @@ export interface Sockets {
 }
 
 const maxMessageBytes = 1_048_576;
+/** What may wait in a socket for its reader before nothing more is taken from it. */
+const maxUnreadBytes = 65_536;
 const keepAliveMs = 12_000;
 const stopMs = 2_000;
 const restartCode = 1012;
@@ -48,11 +50,14 @@ function accept(socket: WebSocket, protocol: Protocol, { log }: GatewayDeps): vo
       close: (code, reason) => socket.close(code, reason),
       // It resolves when the message is on its way, so that a slow reader slows down what is read for it. A socket that
       // fails is closed, which ends its operations.
-      send: (data) => new Promise((resolve) => socket.send(data, () => resolve())),
+      send: (data) => send(socket, data),
       onMessage: (handle) => {
         socket.on('message', (data) => {
+          // Whoever sends and does not read is not listened to until it has read.
+          if (socket.bufferedAmount > maxUnreadBytes) socket.pause();
+          if (socket.readyState !== socket.OPEN) return;
           handle(String(data)).catch((error: unknown) => {
-            log.error('websocket.failed', { error });
+            if (socket.readyState === socket.OPEN) log.error('websocket.failed', { error });
             socket.close(tryAgainCode, 'Try again later');
           });
         });
@@ -65,6 +70,11 @@ function accept(socket: WebSocket, protocol: Protocol, { log }: GatewayDeps): vo
     clearInterval(beat);
     closed(code, String(reason)).catch((error: unknown) => log.error('websocket.failed', { error }));
   });
+}
+
+async function send(socket: WebSocket, data: string): Promise<void> {
+  await new Promise((resolve) => socket.send(data, resolve));
+  if (socket.isPaused && socket.bufferedAmount <= maxUnreadBytes) socket.resume();
 }
 
 /** Pings, and cuts off a socket that did not answer until the next ping is due. */

@@ -142,7 +142,7 @@ export const issueGiftCards = defineOperation<z.infer<typeof input>, Recipient>(
         initialValue: request.initialValue,
         isPhysical: request.isPhysical,
         designTemplate: request.designTemplate ?? null,
-        expiresAt: request.expiresAt ?? new Date(Date.now() + defaultValidityDays * dayMs).toISOString(),
+        expiresAt: new Date(request.expiresAt ?? Date.now() + defaultValidityDays * dayMs).toISOString(),
       },
       items: recipients ?? { count: count ?? 0 },
     };

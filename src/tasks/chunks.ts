@@ -9,6 +9,9 @@ export interface Staged {
   readonly chunkCount: number;
 }
 
+/** A chunk is in memory as a whole, here and where it is applied: large items make smaller chunks. */
+const maxChunkBytes = 4_194_304;
+
 interface StageOptions {
   readonly chunkSize: number;
   readonly maxItems: number;
@@ -25,17 +28,21 @@ export async function stageChunks(
   if ('count' in items) return stageCount(tx, taskId, items.count, options);
   let total = 0;
   let chunkCount = 0;
-  let pending: unknown[] = [];
+  let pending: string[] = [];
+  let bytes = 0;
   const flush = async () => {
     await insertChunk(tx, taskId, chunkCount, total - pending.length + 1, pending);
     chunkCount += 1;
     pending = [];
+    bytes = 0;
   };
   for await (const item of items) {
     total += 1;
     if (total > options.maxItems) throw tooManyItems(options.maxItems);
-    pending.push(item);
-    if (pending.length === options.chunkSize) await flush();
+    const text = JSON.stringify(item);
+    pending.push(text);
+    bytes += text.length;
+    if (pending.length === options.chunkSize || bytes >= maxChunkBytes) await flush();
   }
   if (pending.length > 0) await flush();
   return { total, chunkCount };
@@ -97,10 +104,10 @@ async function stageCount(tx: Tx, taskId: string, total: number, options: StageO
   return { total, chunkCount };
 }
 
-async function insertChunk(tx: Tx, taskId: string, number: number, firstRow: number, items: readonly unknown[]) {
+async function insertChunk(tx: Tx, taskId: string, number: number, firstRow: number, items: readonly string[]) {
   await tx
     .insertInto('chunks')
-    .values({ task_id: taskId, number, first_row: firstRow, size: items.length, items: JSON.stringify(items) })
+    .values({ task_id: taskId, number, first_row: firstRow, size: items.length, items: `[${items.join(',')}]` })
     .execute();
 }
 

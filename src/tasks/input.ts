@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Upload } from './operation.ts';
 
@@ -40,7 +41,7 @@ export function upload(description: string) {
 }
 
 export function isUpload(value: unknown): value is Upload {
-  return typeof value === 'object' && value !== null && 'stream' in value && 'filename' in value;
+  return typeof value === 'object' && value !== null && 'stream' in value && value.stream instanceof Readable;
 }
 
 /** An id: any text of 1 to 255 characters. */

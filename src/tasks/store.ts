@@ -203,14 +203,18 @@ export async function insertFailures(tx: Tx, taskId: string, failures: readonly 
     insert into failures (task_id, row_number, key, code, message)
     select ${taskId}, * from unnest(
       ${failures.map((failure) => failure.row)}::integer[],
-      ${failures.map((failure) => failure.key && toStorable(failure.key))}::text[],
+      ${failures.map((failure) => failure.key && toStorable(failure.key, maxKeyCharacters))}::text[],
       ${failures.map((failure) => failure.code)}::text[],
-      ${failures.map((failure) => toStorable(failure.message))}::text[]
+      ${failures.map((failure) => toStorable(failure.message, maxMessageCharacters))}::text[]
     )`.execute(tx);
 }
 
-function toStorable(text: string): string {
-  return text.replaceAll('\0', '\ufffd').toWellFormed();
+/** Longer ones are cut: they are for telling an item from others, not for keeping it. */
+const maxKeyCharacters = 1_000;
+const maxMessageCharacters = 2_000;
+
+function toStorable(text: string, maxCharacters: number): string {
+  return text.slice(0, maxCharacters).replaceAll('\0', '\ufffd').toWellFormed();
 }
 
 /** One page of a task's failures in row order, after row `afterRow`. */

@@ -19,11 +19,24 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown): T {
 }
 
 function check<T>(schema: z.ZodType<T>, input: unknown, body: unknown): T {
+  refuseLoneValues(input, body);
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const told = result.error.issues.slice(0, maxTold).map((issue) => describe(issue, input, body));
   const issues = result.error.issues.map(({ path, message }) => ({ path: path.map(toKey), code: 'INVALID', message }));
   throw new ClientError('BAD_USER_INPUT', told.join('; '), { issues, cause: result.error });
+}
+
+/** Refuses a list at its first value that is no object: a body can hold millions of them, and each would be told. */
+function refuseLoneValues(input: unknown, body: unknown): void {
+  if (typeof input !== 'object' || input === null) return;
+  for (const [name, list] of Object.entries(input)) {
+    if (!Array.isArray(list) || list.length <= maxTold || list !== body) continue;
+    const index = list.findIndex((item) => typeof item !== 'object' || item === null || Array.isArray(item));
+    if (index < 0) continue;
+    const message = `Property [${index}] should be object`;
+    throw new ClientError('BAD_USER_INPUT', message, { issues: [{ path: [name, index], code: 'INVALID', message }] });
+  }
 }
 
 function describe(issue: z.core.$ZodIssue, input: unknown, body: unknown): string {

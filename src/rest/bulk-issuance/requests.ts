@@ -5,6 +5,8 @@ import { extraForbidden, missing, notAModel, patternMismatch, tooLarge, tooLong,
 /** What a start of an issuance asks for, valid by the operation's schema. */
 export type IssueInput = ReturnType<typeof issueGiftCards.input.parse>;
 
+const maxToldRecipients = 1_000;
+
 /** How program and card ids are written. */
 export const objectId = '^[0-9a-f]{24}$';
 
@@ -21,7 +23,7 @@ export function readStart(programId: string, query: unknown, body: unknown, maxI
   if (body === undefined) throw refusal([...issues, missing(['body'], null)]);
   if (!isObject(body)) throw refusal([...issues, notAModel(['body'], body)]);
   if (Object.hasOwn(body, 'programId')) issues.push(extraForbidden(['body', 'programId'], body.programId));
-  const result = issueGiftCards.input.safeParse({ ...body, programId });
+  const result = issueGiftCards.input.safeParse({ ...body, ...cutRecipients(body), programId });
   if (!result.success) {
     // A wrong program is told already, as a part of the path.
     const bodyIssues = result.error.issues.filter((issue) => issue.path[0] !== 'programId');
@@ -29,6 +31,13 @@ export function readStart(programId: string, query: unknown, body: unknown, maxI
   }
   refuseIfAny([...issues, ...sizeIssues(result.data, maxItems)]);
   return result.data;
+}
+
+/** Recipients up to the first that is no object: a body can hold millions of them, and each would be told. */
+function cutRecipients({ recipients }: Readonly<Record<string, unknown>>): { recipients?: unknown[] } {
+  if (!Array.isArray(recipients)) return {};
+  const wrong = recipients.findIndex((recipient) => !isObject(recipient));
+  return wrong < 0 ? {} : { recipients: recipients.slice(0, Math.max(wrong + 1, maxToldRecipients)) };
 }
 
 /** How many cards the input asks for. */

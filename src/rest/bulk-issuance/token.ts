@@ -9,8 +9,9 @@ import type { Token } from './shapes.ts';
 
 const maxBodyBytes = 16_384;
 const maxUsernameCharacters = 200;
-/** A password check takes a tenth of a second and 32 MB; more of them at a time would only wait for each other. */
-const maxSignIns = 16;
+/** A password check takes a tenth of a second and 32 MB; four at a time would leave no
+ *  thread for files and uploads. */
+const maxSignIns = 3;
 
 /** `POST /v2/token`: a merchant's name and password for a JWT. */
 export function registerToken(server: FastifyInstance, deps: GatewayDeps): void {
