@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GraphQLError } from 'graphql';
 import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
@@ -45,7 +46,7 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
   takeBodies(server);
   server.setErrorHandler((thrown, request, reply) => {
     const error = fromFramework(thrown);
-    return sendRefusal(reply, error instanceof ClientError ? error.status : 500, error, contextOf(deps, request));
+    return sendRefusal(reply, statusOf(error), error, contextOf(deps, request));
   });
   addRoutes(server, door);
 }
@@ -70,7 +71,10 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
 
 async function answer(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const context = contextOf(door.deps, request);
-  if (request.method === 'GET') return execute(door, context, request, reply);
+  if (request.method === 'GET') {
+    checkParameters(request.query);
+    return execute(door, context, request, reply);
+  }
   if (!isMultipart(request)) return execute(door, { ...context, body: readBody(request.body) }, request, reply);
   if (context.caller === null) throw unauthenticated();
   const { uploads, config } = door.deps;
@@ -78,6 +82,24 @@ async function answer(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
   const body = readMultipartParams(form);
   checkLength(body.query);
   return await execute(door, { ...context, body }, request, reply);
+}
+
+/** Throws BAD_USER_INPUT when a parameter of a GET that is to hold JSON does not. */
+function checkParameters(query: unknown): void {
+  for (const [name, text] of Object.entries(Object(query))) {
+    if ((name !== 'variables' && name !== 'extensions') || typeof text !== 'string' || text === '') continue;
+    checkDepth(text);
+    try {
+      JSON.parse(text);
+    } catch (cause) {
+      throw new ClientError('BAD_USER_INPUT', `The parameter ${name} is not JSON`, { cause });
+    }
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof ClientError) return error.status;
+  return error instanceof GraphQLError ? 400 : 500;
 }
 
 async function execute(

@@ -44,3 +44,15 @@ test('a moment with a far offset is stored as the moment it is', async () => {
   };
   await waitFor(read, { message: 'the card is issued' });
 });
+
+test("a document that is too long, and parameters that are no JSON, are the client's mistakes", async () => {
+  const long = await ask(app, `{ ${'a: __typename '.repeat(5_000)} }`);
+  expect([long.status, long.errors?.[0]?.extensions.code]).toEqual([400, 'QUERY_TOO_COMPLEX']);
+  for (const name of ['variables', 'extensions']) {
+    const response = await fetch(`${app.url}/graphql?query={__typename}&${name}=x`);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] },
+    ]);
+  }
+});
