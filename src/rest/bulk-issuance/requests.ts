@@ -33,7 +33,8 @@ export function readStart(programId: string, query: unknown, body: unknown, maxI
   return result.data;
 }
 
-/** Recipients up to the first that is no object: a body can hold millions of them, and each would be told. */
+/** Where one recipient is no object, only the first thousand, or all up to that one: a body can hold millions of them, and
+ *  each would be told. */
 function cutRecipients({ recipients }: Readonly<Record<string, unknown>>): { recipients?: unknown[] } {
   if (!Array.isArray(recipients)) return {};
   const wrong = recipients.findIndex((recipient) => !isObject(recipient));
