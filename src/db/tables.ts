@@ -86,7 +86,8 @@ interface ChunksTable {
   number: number;
   first_row: number;
   size: number;
-  items: ColumnType<Json | null, string | null, string | null>;
+  /** The JSON of a list; null where the operation makes its own items. */
+  items: string | null;
   applied_at: Date | null;
   /** What a bulk update did to each item: `[key, found, updated]`, in row order. */
   report: ColumnType<Json | null, never, string | null>;

@@ -37,11 +37,11 @@ export function readRow<Row>(
   keyColumn: string,
   read: (cell: ReadCell) => Row,
 ): { record: Row } | { key: string; reason: string } {
-  const byName = new Map(header.map((name, index) => [name.toLowerCase(), cells[index]?.trim() ?? '']));
-  const cell: ReadCell = (name) => byName.get(name.toLowerCase()) ?? '';
+  const { indexOf } = columnsOf(header);
+  const cell: ReadCell = (name) => cells[indexOf(name)]?.trim() ?? '';
   try {
-    const unfit = header.find((_name, index) => !isStorable(cells[index]));
-    if (unfit !== undefined) throw new Refusal(`${unfit}: ${unstorable}`);
+    const unfit = cells.findIndex((text) => !isStorable(text));
+    if (unfit !== -1 && unfit < header.length) throw new Refusal(`${header[unfit]}: ${unstorable}`);
     if (cells.length !== header.length) throw new Refusal(`expected ${header.length} cells, found ${cells.length}`);
     return { record: read(cell) };
   } catch (error) {
@@ -56,9 +56,43 @@ export function metadataCells(
   cells: readonly string[],
   known: KnownColumns,
 ): (readonly [name: string, cell: string])[] {
-  return header
-    .map((name, index) => [name, cells[index]?.trim() ?? ''] as const)
-    .filter(([name, cell]) => !known.has(name.toLowerCase()) && cell !== '');
+  const given: (readonly [name: string, cell: string])[] = [];
+  for (const index of columnsOf(header).unknownTo(known)) {
+    const cell = cells[index]?.trim() ?? '';
+    if (cell !== '') given.push([header[index] ?? '', cell]);
+  }
+  return given;
+}
+
+/** What a header says, worked out once for all of its rows. */
+interface Columns {
+  /** Where the column of this name is, whatever its case; -1 where there is none. */
+  indexOf(name: string): number;
+  unknownTo(known: KnownColumns): readonly number[];
+}
+
+const columnsOfHeaders = new WeakMap<readonly string[], Columns>();
+
+function columnsOf(header: readonly string[]): Columns {
+  const before = columnsOfHeaders.get(header);
+  if (before !== undefined) return before;
+  const lower = header.map((name) => name.toLowerCase());
+  const indexes = new Map<string, number>();
+  const unknown = new Map<KnownColumns, readonly number[]>();
+  const columns: Columns = {
+    indexOf: (name) => {
+      const index = indexes.get(name) ?? lower.lastIndexOf(name.toLowerCase());
+      indexes.set(name, index);
+      return index;
+    },
+    unknownTo: (known) => {
+      const found = unknown.get(known) ?? lower.flatMap((name, index) => (known.has(name) ? [] : [index]));
+      unknown.set(known, found);
+      return found;
+    },
+  };
+  columnsOfHeaders.set(header, columns);
+  return columns;
 }
 
 /** The cell's text. Refuses an empty one, and one of more than `maxCharacters`. */

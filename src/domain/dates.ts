@@ -5,12 +5,23 @@ const wireForm = /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.
 export function readWireDate(text: string): Date | undefined {
   const match = wireForm.exec(text.trim());
   if (match === null) return undefined;
-  const [, year = '', month = '', day = '', hour = '00', minute = '00', second = '00', fraction = '0', zone = 'Z'] =
-    match;
-  const instant = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction.padEnd(3, '0')}`;
-  const asUtc = new Date(`${instant}Z`);
+  const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = '', zone = 'Z'] = match;
+  const offset = readOffset(zone);
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59 || offset === undefined) return undefined;
+  const date = new Date(0);
+  // Not Date.UTC, which takes the year 26 for 1926.
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
   // Date moves 31 February to March instead of refusing it.
-  if (Number.isNaN(asUtc.getTime()) || asUtc.getUTCDate() !== Number(day)) return undefined;
-  const date = new Date(`${instant}${zone}`);
-  return Number.isNaN(date.getTime()) ? undefined : date;
+  if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return undefined;
+  date.setUTCHours(Number(hour), Number(minute) - offset, Number(second), Number(fraction.padEnd(3, '0')));
+  return date;
+}
+
+/** Minutes ahead of UTC of `Z` or `+hh:mm`. */
+function readOffset(zone: string): number | undefined {
+  if (zone === 'Z') return 0;
+  const hours = Number(zone.slice(1, 3));
+  const minutes = Number(zone.slice(4));
+  if (hours > 23 || minutes > 59) return undefined;
+  return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes);
 }

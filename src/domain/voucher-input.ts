@@ -118,8 +118,10 @@ export const voucherInput = z
       .meta({ graphql: 'JSON', description: 'An object of your own keys and values.' }),
   })
   .superRefine((value, context) => {
-    const unfit = Object.entries(value).find(([, part]) => !isStorable(part));
-    if (unfit !== undefined) context.addIssue(custom([unfit[0]], `${unfit[0]}: ${unstorable}`));
+    if (!isStorable(value)) {
+      const unfit = Object.entries(value).find(([, part]) => !isStorable(part))?.[0] ?? '';
+      context.addIssue(custom([unfit], `${unfit}: ${unstorable}`));
+    }
     const type = typeOf(value);
     if (type === 'DISCOUNT_VOUCHER' && value.discount === undefined) {
       context.addIssue(custom(['discount'], reason('discount', 'must be an object, property is required', undefined)));

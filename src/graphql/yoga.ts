@@ -1,4 +1,4 @@
-import type { ExecutionResult, GraphQLSchema } from 'graphql';
+import { type ExecutionResult, execute, type GraphQLSchema } from 'graphql';
 import {
   _createLRUCache as createLruCache,
   createYoga,
@@ -85,7 +85,8 @@ const boundOperations: Plugin<ServerContext, ServerContext> = {
   onParse({ setParseFn }) {
     setParseFn(parseLimited);
   },
-  onExecute({ args, setResultAndStopExecution }) {
+  onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
+    setExecuteFn(execute);
     const error = checkCost(args);
     if (error !== undefined) setResultAndStopExecution({ errors: [error] });
   },

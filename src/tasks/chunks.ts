@@ -60,7 +60,13 @@ export async function takeChunk(tx: Tx, taskId: string, number: number): Promise
     .returning(['first_row', 'size', 'items'])
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  return { number, firstRow: row.first_row, size: row.size, items: Array.isArray(row.items) ? row.items : [] };
+  return { number, firstRow: row.first_row, size: row.size, items: row.items === null ? [] : readItems(row.items) };
+}
+
+function readItems(text: string): unknown[] {
+  const items: unknown = JSON.parse(text);
+  if (!Array.isArray(items)) throw new Error('a staged chunk is no list of items');
+  return items;
 }
 
 /** Keeps what a chunk of a bulk update did to each of its items. */
