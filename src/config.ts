@@ -62,6 +62,9 @@ const settings = z.object({
     'How long an upload may take for its next 16 KiB before it is ended',
   ),
   BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
+  BULKCAST_CREDENTIALS_MAX_AGE_MS: integer(5000, 0, 25_000).describe(
+    'How long a gateway goes by what it knows of a key or merchant before it asks the database again',
+  ),
   BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
     'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
   ),

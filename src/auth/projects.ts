@@ -70,7 +70,7 @@ export function makeUpCredentials(): ProjectCredentials {
 /** Checked against when the user is unknown, so that the answer takes as long as for a known one. */
 let nobodysHash: Promise<string> | undefined;
 
-/** The project of a merchant's login; undefined when the user or the password is wrong. */
+/** The project of a merchant's login; undefined when the user or the password is wrong, or the merchant disabled. */
 export async function findMerchant(
   db: Database,
   username: string,
@@ -80,6 +80,7 @@ export async function findMerchant(
     .selectFrom('merchants')
     .select(['project_id', 'password_hash'])
     .where('username', '=', username)
+    .where('disabled_at', 'is', null)
     .executeTakeFirst();
   nobodysHash ??= hashPassword(randomBytes(16).toString('hex'));
   const isRight = await isPassword(password, merchant?.password_hash ?? (await nobodysHash));
