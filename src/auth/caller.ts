@@ -41,6 +41,16 @@ const properties = new Map<string, keyof Credentials>([
   ['authorization', 'authorization'],
 ]);
 
+/** True when `other` may do all that `caller` may, in the same project. */
+export function coversCaller(other: Caller, caller: Caller): boolean {
+  const coversTask = other.taskId === null || other.taskId === caller.taskId;
+  const coversScopes =
+    other.scopes === null ||
+    other.scopes.includes('api') ||
+    (caller.scopes?.every((scope) => other.scopes?.includes(scope)) ?? false);
+  return other.projectId === caller.projectId && coversTask && coversScopes;
+}
+
 /** The answer to credentials that are missing or not right. */
 export function unauthenticated(): ClientError {
   return new ClientError(

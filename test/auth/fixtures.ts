@@ -45,7 +45,8 @@ export async function openTestAuth(db: Database): Promise<TestAuth> {
     project,
     queries,
     open(maxAgeMs) {
-      const auth = openAuth({ db: counted, secret, maxAgeMs });
+      const auth = openAuth({ db: counted, log, secret, maxAgeMs });
+      atEndOfFile(() => auth.stop());
       return auth;
     },
     revokeKey: (appId = project.appId) => revokeKey(db, appId),

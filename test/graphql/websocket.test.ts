@@ -86,12 +86,13 @@ describe('queries and mutations over a WebSocket', () => {
 
 describe('a door that is stopped', () => {
   it('closes its sockets with 1012 and answers new ones with 503; stopping twice is fine', async () => {
-    const { config, db } = app.app;
+    const { config, db, log } = app.app;
     const server = fastify();
     onTestFinished(() => server.close());
     const feeds = openFeeds(app.app);
     const secret = 'a secret of this test alone';
-    const auth = openAuth({ db, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS });
+    const auth = openAuth({ db, log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS });
+    onTestFinished(() => auth.stop());
     const door = await registerGraphql(server, {
       ...app.app,
       feeds,
