@@ -58,3 +58,8 @@ export function unauthenticated(): ClientError {
     'Send X-App-Id and X-App-Token, or Authorization: Bearer with a valid token',
   );
 }
+
+/** The answer to a watch token that is used for anything but to watch its task. */
+export function onlyWatches(): ClientError {
+  return new ClientError('FORBIDDEN', 'A watch token shows how its task is getting on, and nothing else');
+}

@@ -3,8 +3,9 @@ import { authenticate, hashAppToken } from '../../src/auth/authenticate.ts';
 import { createProject, makeUpCredentials } from '../../src/auth/projects.ts';
 import { issueScopedToken, issueToken } from '../../src/auth/tokens.ts';
 import type { Database } from '../../src/db/client.ts';
+import { secret } from '../support/gateway.ts';
 import { waitFor } from '../support/wait.ts';
-import { openTestAuth, openTestDatabase, secret, type TestAuth } from './fixtures.ts';
+import { openTestAuth, openTestDatabase, type TestAuth } from './fixtures.ts';
 
 /** Longer than any test: what is known stays known. */
 const long = 25_000;

@@ -5,8 +5,7 @@ import { type Database, openDatabase } from '../../src/db/client.ts';
 import { createLog } from '../../src/log.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import { createDatabase } from '../support/database.ts';
-
-export const secret = 'a secret of the tests, long enough for HMAC';
+import { secret } from '../support/gateway.ts';
 
 export interface TestAuth {
   readonly projectId: string;

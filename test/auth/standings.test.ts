@@ -8,8 +8,9 @@ import { issueToken, issueWatchToken } from '../../src/auth/tokens.ts';
 import type { Database } from '../../src/db/client.ts';
 import { createLog } from '../../src/log.ts';
 import { atEndOfFile } from '../support/at-end.ts';
+import { secret } from '../support/gateway.ts';
 import { waitFor } from '../support/wait.ts';
-import { openTestAuth, openTestDatabase, secret, type TestAuth } from './fixtures.ts';
+import { openTestAuth, openTestDatabase, type TestAuth } from './fixtures.ts';
 
 const often = 50;
 
