@@ -149,6 +149,7 @@ create table merchants (
   project_id uuid not null,
   password_hash text not null,
   created_at timestamp(3) with time zone not null default now(),
+  disabled_at timestamp(3) with time zone,
   constraint merchants_pkey PRIMARY KEY (username),
   constraint merchants_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint merchants_username_check CHECK (((length(username) >= 1) AND (length(username) <= 200)))

@@ -62,6 +62,9 @@ const settings = z.object({
     'How long an upload may take for its next 16 KiB before it is ended',
   ),
   BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
+  BULKCAST_CREDENTIALS_MAX_AGE_MS: integer(5000, 0, 25_000).describe(
+    'How long a gateway goes by what it knows of a key or merchant before it asks the database again',
+  ),
   BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
     'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
   ),
@@ -104,14 +107,27 @@ export function readConfig(options: { environment?: Environment; defaults?: Envi
   throw new ConfigError(`The configuration is not usable:\n${problems.join('\n')}`);
 }
 
+const migrationSettings = z.object({
+  DATABASE_URL: settings.shape.DATABASE_URL.unwrap(),
+  BULKCAST_LOG: settings.shape.BULKCAST_LOG,
+});
+
+const operatorSettings = settings.pick({ DATABASE_URL: true, BULKCAST_DATA_DIR: true });
+
+/** Which database the commands on projects and credentials are for. */
+export type OperatorConfig = Readonly<z.infer<typeof operatorSettings>>;
+
 /** The settings of a migration: DATABASE_URL and the log level; the rest need not be right. Throws a ConfigError. */
-export function readMigrationConfig(
-  environment: Environment = process.env,
-): Required<Pick<Config, 'BULKCAST_LOG'>> & { readonly DATABASE_URL: string } {
-  const schema = z.object({
-    DATABASE_URL: settings.shape.DATABASE_URL.unwrap(),
-    BULKCAST_LOG: settings.shape.BULKCAST_LOG,
-  });
+export function readMigrationConfig(environment: Environment = process.env): z.infer<typeof migrationSettings> {
+  return readPart(migrationSettings, environment);
+}
+
+/** The settings of an operator's command; the rest need not be right. Throws a ConfigError. */
+export function readOperatorConfig(environment: Environment = process.env): OperatorConfig {
+  return readPart(operatorSettings, environment);
+}
+
+function readPart<Part>(schema: z.ZodType<Part>, environment: Environment): Part {
   const result = schema.safeParse(withoutEmpty(environment));
   if (result.success) return result.data;
   throw new ConfigError(`The configuration is not usable:\n${result.error.issues.map(tell).join('\n')}`);

@@ -1,4 +1,4 @@
-import type { AuthDeps } from './auth/authenticate.ts';
+import type { Auth } from './auth/auth.ts';
 import type { SignedLinks } from './auth/links.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
@@ -20,6 +20,6 @@ export interface GatewayDeps {
   readonly feeds: Feeds;
   /** One for all doors: it bounds the uploads of the gateway. */
   readonly uploads: UploadReader;
-  readonly auth: AuthDeps;
+  readonly auth: Auth;
   readonly links: SignedLinks;
 }

@@ -1,5 +1,6 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import type { App } from './app.ts';
+import { openAuth } from './auth/auth.ts';
 import { createSignedLinks } from './auth/links.ts';
 import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
@@ -21,7 +22,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
     }),
-    auth: { db: app.db, secret },
+    auth: openAuth({ db: app.db, log: app.log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS }),
     links: createSignedLinks({
       secret,
       seconds: config.BULKCAST_LINK_SECONDS,
@@ -41,6 +42,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       // Streams first: the server waits for open requests, and a stream is one.
       await Promise.all([graphql.stop(), deps.feeds.stop()]);
       await listener.stop(timeoutMs);
+      await deps.auth.stop();
     },
   };
 }

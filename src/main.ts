@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { readConfig, readMigrationConfig } from './config.ts';
-import { install } from './install.ts';
+import { readConfig, readMigrationConfig, readOperatorConfig } from './config.ts';
 import { createLog } from './log.ts';
-import { type Service, serve } from './serve.ts';
+import { describeSecrets, type OperatorCommand, operatorCommands, runOperatorCommand } from './operator.ts';
+import type { Service } from './serve.ts';
 
 const usage = `bulkcast: bulk jobs of the gift-card and voucher trade, with live progress
 
@@ -10,7 +10,15 @@ const usage = `bulkcast: bulk jobs of the gift-card and voucher trade, with live
   bulkcast demo [--exit]    issue 100,000 cards and import a voucher file, then keep serving (npm run demo)
   bulkcast migrate          bring the database of DATABASE_URL to this release (npm run migrate)
   bulkcast schema [--check] print the contracts into schema/, or only check that they are up to date (npm run schema)
+
+  On DATABASE_URL, or while bulkcast runs on the embedded default:
+
+${Object.entries(operatorCommands).map(describeOperatorCommand).join('\n')}
 `;
+
+function describeOperatorCommand([name, { argument, meaning }]: [string, OperatorCommand]): string {
+  return `  ${`bulkcast ${name} ${argument ?? ''}`.padEnd(36)}${meaning}`;
+}
 
 const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   serve: runServe,
@@ -30,20 +38,19 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
 };
 
 async function runServe(): Promise<void> {
+  const { serve } = await import('./serve.ts');
   const config = readConfig();
   const service = await serve(config, createLog(config.BULKCAST_LOG));
   if (service.hasNewCredentials && service.credentials !== undefined) {
-    const { appId, appToken, username, password, programId } = service.credentials;
-    process.stderr.write(
-      `\nThe first project, shown this once (also in ${config.BULKCAST_DATA_DIR}/secrets.json):\n` +
-        `  X-App-Id: ${appId}\n  X-App-Token: ${appToken}\n  username: ${username}\n  password: ${password}\n` +
-        `  programId: ${programId}\n\n`,
-    );
+    const where = `also in ${config.BULKCAST_DATA_DIR}/secrets.json`;
+    const lines = [`The first project, shown this once (${where}):`, ...describeSecrets(service.credentials)];
+    process.stderr.write(`\n${lines.join('\n')}\n\n`);
   }
   stopOnSignal(service);
 }
 
 async function runMigrate(): Promise<void> {
+  const { install } = await import('./install.ts');
   const { DATABASE_URL, BULKCAST_LOG } = readMigrationConfig();
   await install(DATABASE_URL, createLog(BULKCAST_LOG));
 }
@@ -84,14 +91,28 @@ function describe(error: unknown): string {
   return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
 }
 
+/** What the words of the command line ask for; undefined when they ask for nothing that there is. */
+function findCommand([name = '', ...args]: readonly string[]): (() => Promise<void>) | undefined {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command !== undefined) return () => command(args);
+  const [verb = '', argument = '', ...more] = args;
+  const words = `${name} ${verb}`;
+  const operator = Object.hasOwn(operatorCommands, words) ? operatorCommands[words] : undefined;
+  if (operator === undefined || more.length > 0 || (operator.argument === null) !== (argument === '')) return undefined;
+  return async () => {
+    const lines = await runOperatorCommand(operator, argument, readOperatorConfig());
+    process.stdout.write(`${lines.join('\n')}\n`);
+  };
+}
+
 const [name = '', ...args] = process.argv.slice(2);
-const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+const command = findCommand([name, ...args]);
 if (command === undefined) {
   process.stderr.write(usage);
   process.exit(name === '' || name === 'help' || name === '--help' ? 0 : 2);
 }
 try {
-  await command(args);
+  await command();
 } catch (error) {
   fail(error);
 }

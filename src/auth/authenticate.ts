@@ -1,48 +1,56 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Database } from '../db/client.ts';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { ClientError } from '../errors.ts';
+import type { Auth } from './auth.ts';
 import { type Caller, type Credentials, unauthenticated } from './caller.ts';
-import { readToken } from './tokens.ts';
-
-export interface AuthDeps {
-  readonly db: Database;
-  readonly secret: string;
-}
 
 /**
- * Who these credentials belong to; null when there are none. Throws UNAUTHENTICATED when they are not right, FORBIDDEN when
- * they are confined to scopes among which is neither `scope` nor `api`.
+ * Who these credentials belong to; null when there are none. Throws UNAUTHENTICATED when they are not right or not valid any
+ * more, FORBIDDEN when they are confined to scopes among which is neither `scope` nor `api`.
  */
-export async function authenticate(deps: AuthDeps, credentials: Credentials, scope?: string): Promise<Caller | null> {
-  const caller = await identify(deps, credentials);
+export async function authenticate(
+  auth: Pick<Auth, 'principals' | 'readToken'>,
+  credentials: Credentials,
+  scope?: string,
+): Promise<Caller | null> {
+  const caller = await identify(auth, credentials);
   const mayPass = !caller?.scopes || caller.scopes.some((given) => given === 'api' || given === scope);
   if (!mayPass) throw new ClientError('FORBIDDEN', `The token needs the scope api${scope ? ` or ${scope}` : ''}`);
   return caller;
 }
 
-async function identify(deps: AuthDeps, credentials: Credentials): Promise<Caller | null> {
+async function identify(
+  auth: Pick<Auth, 'principals' | 'readToken'>,
+  credentials: Credentials,
+): Promise<Caller | null> {
   const { appId, appToken, authorization } = credentials;
-  if (appId !== undefined || appToken !== undefined) return authenticateKey(deps.db, appId ?? '', appToken ?? '');
+  if (appId !== undefined || appToken !== undefined) return authenticateKey(auth, appId ?? '', appToken ?? '');
   if (authorization === undefined) return null;
   const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   if (token === undefined) throw unauthenticated();
-  return readToken(deps.secret, token);
+  return authenticateToken(auth, token);
 }
 
 export function hashAppToken(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  return hash('sha256', token, 'buffer');
 }
 
-async function authenticateKey(db: Database, appId: string, appToken: string): Promise<Caller> {
+async function authenticateKey(auth: Pick<Auth, 'principals'>, appId: string, appToken: string): Promise<Caller> {
   // Postgres takes no text with a NUL, so no key has one.
   if (appId.includes('\0')) throw unauthenticated();
-  const key = await db
-    .selectFrom('api_keys')
-    .select(['project_id', 'token_hash'])
-    .where('app_id', '=', appId)
-    .where('revoked_at', 'is', null)
-    .executeTakeFirst();
   const given = hashAppToken(appToken);
-  if (key === undefined || !timingSafeEqual(given, key.token_hash)) throw unauthenticated();
-  return { projectId: key.project_id, via: 'KEY', name: appId, expiresAt: null, scopes: null };
+  const isRight = ({ tokenHash }: { tokenHash: Buffer | null }) =>
+    tokenHash !== null && timingSafeEqual(given, tokenHash);
+  const key = await auth.principals.find('KEY', appId, isRight);
+  if (key === undefined) throw unauthenticated();
+  const { projectId, kind, name } = key;
+  return { projectId, via: 'KEY', kind, name, expiresAt: null, scopes: null, taskId: null };
+}
+
+/** A token is as good as whom it stands for: it ends with the key or the merchant. */
+async function authenticateToken(auth: Pick<Auth, 'principals' | 'readToken'>, token: string): Promise<Caller> {
+  const caller = await auth.readToken(token);
+  const isRight = ({ projectId }: { projectId: string }) => projectId === caller.projectId;
+  const principal = await auth.principals.find(caller.kind, caller.name, isRight);
+  if (principal === undefined) throw unauthenticated();
+  return caller;
 }

@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Database } from '../db/client.ts';
-import { hashAppToken } from './authenticate.ts';
-import { hashPassword, isPassword } from './passwords.ts';
+import { addKey, type KeyPair, makeUpKeyPair } from './keys.ts';
+import { addMerchant, type Login, makeUpLogin } from './merchants.ts';
 
 /** The credentials of one project: its key pair, its merchant's login and its gift-card program. */
-export interface ProjectCredentials {
-  readonly appId: string;
-  readonly appToken: string;
-  readonly username: string;
-  readonly password: string;
+export interface ProjectCredentials extends KeyPair, Login {
   readonly programId: string;
+}
+
+/** A project, with who can call for it. */
+export interface ProjectOverview {
+  readonly id: string;
+  readonly name: string;
+  readonly keys: readonly { readonly appId: string; readonly revokedAt: Date | null }[];
+  readonly merchants: readonly { readonly username: string; readonly disabledAt: Date | null }[];
 }
 
 /** Creates the first project of an empty database; does nothing when there is one. True when it created it. */
@@ -32,23 +36,8 @@ export async function hasProject(db: Database): Promise<boolean> {
 /** Creates a project with a key pair, a merchant and a program in USD; returns the project's id. */
 export async function createProject(db: Database, name: string, credentials: ProjectCredentials): Promise<string> {
   const { id } = await db.insertInto('projects').values({ name }).returning('id').executeTakeFirstOrThrow();
-  await db
-    .insertInto('api_keys')
-    .values({
-      app_id: credentials.appId,
-      project_id: id,
-      token_hash: hashAppToken(credentials.appToken),
-      revoked_at: null,
-    })
-    .execute();
-  await db
-    .insertInto('merchants')
-    .values({
-      username: credentials.username,
-      project_id: id,
-      password_hash: await hashPassword(credentials.password),
-    })
-    .execute();
+  await addKey(db, id, credentials);
+  await addMerchant(db, id, credentials);
   await db
     .insertInto('gift_card_programs')
     .values({ id: credentials.programId, project_id: id, name: 'Gift cards', currency: 'USD' })
@@ -56,32 +45,29 @@ export async function createProject(db: Database, name: string, credentials: Pro
   return id;
 }
 
-/** New random credentials, for the embedded default and for tests. */
-export function makeUpCredentials(): ProjectCredentials {
-  return {
-    appId: `app_${randomBytes(12).toString('hex')}`,
-    appToken: randomBytes(32).toString('base64url'),
-    username: `merchant-${randomBytes(4).toString('hex')}`,
-    password: randomBytes(18).toString('base64url'),
-    programId: randomBytes(12).toString('hex'),
-  };
+/** All projects, oldest first, with their keys and merchants, also those that are revoked or disabled. */
+export async function listProjects(db: Database): Promise<ProjectOverview[]> {
+  const projects = await db.selectFrom('projects').select(['id', 'name']).orderBy('created_at').orderBy('id').execute();
+  const keys = await db
+    .selectFrom('api_keys')
+    .select(['project_id', 'app_id as appId', 'revoked_at as revokedAt'])
+    .orderBy('created_at')
+    .execute();
+  const merchants = await db
+    .selectFrom('merchants')
+    .select(['project_id', 'username', 'disabled_at as disabledAt'])
+    .orderBy('created_at')
+    .execute();
+  const keysOf = Map.groupBy(keys, (key) => key.project_id);
+  const merchantsOf = Map.groupBy(merchants, (merchant) => merchant.project_id);
+  return projects.map((project) => ({
+    ...project,
+    keys: keysOf.get(project.id) ?? [],
+    merchants: merchantsOf.get(project.id) ?? [],
+  }));
 }
 
-/** Checked against when the user is unknown, so that the answer takes as long as for a known one. */
-let nobodysHash: Promise<string> | undefined;
-
-/** The project of a merchant's login; undefined when the user or the password is wrong. */
-export async function findMerchant(
-  db: Database,
-  username: string,
-  password: string,
-): Promise<{ projectId: string } | undefined> {
-  const merchant = await db
-    .selectFrom('merchants')
-    .select(['project_id', 'password_hash'])
-    .where('username', '=', username)
-    .executeTakeFirst();
-  nobodysHash ??= hashPassword(randomBytes(16).toString('hex'));
-  const isRight = await isPassword(password, merchant?.password_hash ?? (await nobodysHash));
-  return merchant !== undefined && isRight ? { projectId: merchant.project_id } : undefined;
+/** New random credentials, for the embedded default, for projects that are added and for tests. */
+export function makeUpCredentials(): ProjectCredentials {
+  return { ...makeUpKeyPair(), ...makeUpLogin(), programId: randomBytes(12).toString('hex') };
 }

@@ -12,7 +12,25 @@ export interface Cluster {
   readonly password: string;
 }
 
+/** The one of the cluster that bulkcast uses. */
+export const database = 'bulkcast';
 const user = 'bulkcast';
+
+/** Holds the password: never log it. */
+export function clusterUrl(cluster: Cluster, port: number, name: string): string {
+  return `postgres://${cluster.user}:${cluster.password}@127.0.0.1:${port}/${name}`;
+}
+
+/** The cluster of this home with its password, if it is there. */
+export async function findCluster(home: string): Promise<Cluster | undefined> {
+  const dataPath = join(home, 'data');
+  if (!existsSync(dataPath)) return undefined;
+  return { dataPath, user, password: (await readFile(passwordPathOf(home), 'utf8')).trim() };
+}
+
+function passwordPathOf(home: string): string {
+  return join(home, 'password');
+}
 
 /** The cluster of this home with its random password; makes both when they are not there, wholly or not at all. */
 export async function ensureCluster(deps: {
@@ -22,7 +40,7 @@ export async function ensureCluster(deps: {
   readonly log: EmbeddedLog;
 }): Promise<Cluster> {
   const dataPath = join(deps.home, 'data');
-  const passwordPath = join(deps.home, 'password');
+  const passwordPath = passwordPathOf(deps.home);
   if (!existsSync(dataPath)) {
     await removeUnfinished(deps.home);
     const startedAt = performance.now();

@@ -9,6 +9,8 @@ export interface Postmaster {
   readonly pid: number;
   /** `starting`, `ready`, `stopping`, … */
   readonly status: string;
+  /** Where it listens, once it is ready. */
+  readonly port: number;
 }
 
 const fastStopMs = 30_000;
@@ -18,7 +20,7 @@ const immediateStopMs = 10_000;
 export async function readPostmaster(dataPath: string): Promise<Postmaster | undefined> {
   const lines = (await readPidFile(dataPath)).split('\n');
   const pid = Number(lines[0]);
-  return pid > 0 ? { pid, status: lines[7]?.trim() ?? '' } : undefined;
+  return pid > 0 ? { pid, status: lines[7]?.trim() ?? '', port: Number(lines[3]) } : undefined;
 }
 
 /**
@@ -64,8 +66,9 @@ async function disown(dataPath: string): Promise<void> {
   if (lines.length > 1) await writeFile(join(dataPath, 'postmaster.pid'), ['2147483647', ...lines.slice(1)].join('\n'));
 }
 
-// A process id may have been used again, and a zombie has no command line.
-async function isPostmaster(pid: number, dataPath: string): Promise<boolean> {
+/** Whether the process of this id is the server of this cluster: an id may have been used again, and a zombie has no command
+ *  line. */
+export async function isPostmaster(pid: number, dataPath: string): Promise<boolean> {
   return (await readCommand(pid)).includes(`postgres -D ${dataPath} -c `);
 }
 

@@ -44,10 +44,25 @@ export async function takePlace(dataDir: string, account: Account): Promise<Plac
   }
 }
 
-async function chooseHome(inside: string, account: Account): Promise<string> {
-  const pointer = join(inside, 'home');
+/** The directory of the cluster of this data directory, if it has one. */
+export async function findHome(dataDir: string): Promise<string | undefined> {
+  if (!existsSync(dataDir)) return undefined;
+  const inside = join(await realpath(dataDir), 'postgres');
+  return (await readPointer(inside)) ?? inside;
+}
+
+/** The directory outside that holds the cluster, if there is one. */
+async function readPointer(inside: string): Promise<string | undefined> {
+  const pointer = join(inside, pointerName);
   const named = existsSync(pointer) ? (await readFile(pointer, 'utf8')).trim() : '';
-  if (named !== '' && existsSync(named)) {
+  return named !== '' && existsSync(named) ? named : undefined;
+}
+
+const pointerName = 'home';
+
+async function chooseHome(inside: string, account: Account): Promise<string> {
+  const named = await readPointer(inside);
+  if (named !== undefined) {
     await ensureOwnDirectory(named, account);
     return named;
   }
@@ -57,7 +72,7 @@ async function chooseHome(inside: string, account: Account): Promise<string> {
   await ensureOwnDirectory(clusters, account);
   const home = join(clusters, randomBytes(8).toString('hex'));
   await ensureOwnDirectory(home, account);
-  await writeFile(pointer, `${home}\n`, { mode: 0o600, flush: true });
+  await writeFile(join(inside, pointerName), `${home}\n`, { mode: 0o600, flush: true });
   return home;
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { chooseAccount } from './embedded-account.ts';
 import { prepareBinaries } from './embedded-binaries.ts';
-import { ensureCluster } from './embedded-cluster.ts';
+import { clusterUrl, database, ensureCluster } from './embedded-cluster.ts';
 import type { EmbeddedLog } from './embedded-log.ts';
 import { takePlace } from './embedded-place.ts';
 import { startServer } from './embedded-server.ts';
@@ -26,8 +26,6 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-const database = 'bulkcast';
-
 /**
  * Runs a real Postgres on 127.0.0.1 with its data in (or for) the data directory, as root too, and returns when it takes
  * connections. What a killed bulkcast left running is stopped first. Throws when a live bulkcast owns the directory, when
@@ -40,10 +38,10 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   try {
     log('postgres.starting', { home: place.home });
     const binaries = await prepareBinaries(place.makeBinariesDir, account);
-    const { dataPath, user, password } = await ensureCluster({ home: place.home, account, binaries, log });
+    const cluster = await ensureCluster({ home: place.home, account, binaries, log });
     const server = await startServer({
       postgres: binaries.postgres,
-      dataPath,
+      dataPath: cluster.dataPath,
       logPath: join(place.home, 'postgres.log'),
       account,
       log,
@@ -51,7 +49,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
       signal: options.signal,
     });
     try {
-      const url = (name: string) => `postgres://${user}:${password}@127.0.0.1:${server.port}/${name}`;
+      const url = (name: string) => clusterUrl(cluster, server.port, name);
       await ensureDatabase(url('postgres'));
       log('postgres.started', { home: place.home, port: server.port, pid: server.pid });
       let stopping: Promise<void> | undefined;

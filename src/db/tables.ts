@@ -51,6 +51,7 @@ interface MerchantsTable {
   project_id: string;
   password_hash: string;
   created_at: Generated<Date>;
+  disabled_at: Generated<Date | null>;
 }
 
 interface GiftCardProgramsTable {

@@ -1,6 +1,6 @@
 import { type GiftCard, listCards } from '../domain/gift-cards.ts';
 import type { Builder, ObjectType } from './builder.ts';
-import type { Context } from './context.ts';
+import { type Context, requireCaller } from './context.ts';
 import {
   type Connection,
   defineConnection,
@@ -32,12 +32,14 @@ export function defineCards(builder: Builder, pageInfo: PageInfoType): CardsType
   });
 }
 
-/** One page of the cards of a task that the caller may see; while it runs, of those issued so far. */
-export function readCards({ deps }: Context, taskId: string, page: PageArguments): Promise<Connection<GiftCard>> {
+/** One page of the cards of a task that the caller may see; while it runs, of those issued so far. Throws FORBIDDEN to a watch
+ *  token. */
+export async function readCards(context: Context, taskId: string, page: PageArguments): Promise<Connection<GiftCard>> {
+  requireCaller(context);
   return readPage(page, {
     defaultPage: cardsPage,
     pattern: /^card:([0-9a-f]{24})$/,
     cursorOf: ({ id }) => `card:${id}`,
-    read: (limit, after) => listCards(deps.db, taskId, { afterId: after?.[0], limit }),
+    read: (limit, after) => listCards(context.deps.db, taskId, { afterId: after?.[0], limit }),
   });
 }

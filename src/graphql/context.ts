@@ -1,5 +1,4 @@
-import type { Caller } from '../auth/caller.ts';
-import { unauthenticated } from '../auth/caller.ts';
+import { type Caller, onlyWatches, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 
 /** What every resolver gets: one operation of one caller, over whichever transport. */
@@ -14,8 +13,17 @@ export interface Context {
   readonly signal?: AbortSignal;
 }
 
-/** Who is calling. Throws UNAUTHENTICATED when nobody has said so. */
-export function requireCaller(context: Context): Caller {
-  if (context.caller === null) throw unauthenticated();
-  return context.caller;
+/** Who is calling, where more is shown or done than how one task is getting on. Throws UNAUTHENTICATED when nobody has said so,
+ *  FORBIDDEN to a watch token. */
+export function requireCaller({ caller }: Context): Caller {
+  if (caller === null) throw unauthenticated();
+  if (caller.taskId !== null) throw onlyWatches();
+  return caller;
+}
+
+/** Who is calling to see how this task is getting on; undefined when it may watch another one only, for which this task does
+ *  not exist. Throws UNAUTHENTICATED when nobody has said so. */
+export function requireWatcher({ caller }: Context, taskId: string): Caller | undefined {
+  if (caller === null) throw unauthenticated();
+  return caller.taskId === null || caller.taskId === taskId ? caller : undefined;
 }

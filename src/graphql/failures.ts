@@ -1,7 +1,7 @@
 import type { Failure } from '../tasks/operation.ts';
 import { listFailures } from '../tasks/store.ts';
 import type { Builder, ObjectType } from './builder.ts';
-import type { Context } from './context.ts';
+import { type Context, requireCaller } from './context.ts';
 import {
   type Connection,
   defineConnection,
@@ -40,12 +40,18 @@ export function defineFailures(builder: Builder, pageInfo: PageInfoType): Failur
   });
 }
 
-/** One page of the failures of a task that the caller may see. */
-export function readFailures({ deps }: Context, taskId: string, page: PageArguments): Promise<Connection<Failure>> {
+/** One page of the failures of a task that the caller may see. Throws FORBIDDEN to a watch token: their keys can be the codes
+ *  of vouchers. */
+export async function readFailures(
+  context: Context,
+  taskId: string,
+  page: PageArguments,
+): Promise<Connection<Failure>> {
+  requireCaller(context);
   return readPage(page, {
     defaultPage: failuresPage,
     pattern: /^row:(\d{1,9})$/,
     cursorOf: ({ row }) => `row:${row}`,
-    read: (limit, after) => listFailures(deps.db, taskId, { afterRow: Number(after?.[0] ?? 0), limit }),
+    read: (limit, after) => listFailures(context.deps.db, taskId, { afterRow: Number(after?.[0] ?? 0), limit }),
   });
 }

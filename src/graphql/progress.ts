@@ -37,7 +37,8 @@ export function defineProgress(builder: Builder, enums: Enums, failures: Failure
       ...momentFields(t),
       failures: t.field({
         type: failures,
-        description: 'Why items were refused, in row order; while the task runs, those so far.',
+        description:
+          'Why items were refused, in row order; while the task runs, those so far. FORBIDDEN to a watch token.',
         ...pageOptions(builder, failuresPage),
         resolve: ({ id }, args, context) => readFailures(context, id, args),
       }),

@@ -1,7 +1,7 @@
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { findTask, listTasks } from '../tasks/store.ts';
 import { type Builder, costs } from './builder.ts';
-import { type Context, requireCaller } from './context.ts';
+import { type Context, requireCaller, requireWatcher } from './context.ts';
 import { type FilterType, fitsNone, toTaskFilter } from './filter.ts';
 import {
   type Connection,
@@ -36,9 +36,9 @@ export function addQueries(
       args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
       ...costs({ own: 20 }),
       resolve: async (_root, { id }, context) => {
-        const { projectId } = requireCaller(context);
-        if (!isTaskId(id)) return null;
-        return (await findTask(context.deps.db, projectId, id)) ?? null;
+        const watcher = requireWatcher(context, id);
+        if (watcher === undefined || !isTaskId(id)) return null;
+        return (await findTask(context.deps.db, watcher.projectId, id)) ?? null;
       },
     }),
     bulkTasks: t.field({

@@ -3,6 +3,7 @@ import type { ResultShape } from '../tasks/operation.ts';
 import { reportPath, reportsAvailableTill, resultMessageOf } from '../tasks/results.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, FieldBuilder, UnionType } from './builder.ts';
+import { requireCaller } from './context.ts';
 import { type FailuresType, failuresPage, readFailures } from './failures.ts';
 import { pageOptions } from './pages.ts';
 
@@ -33,7 +34,7 @@ function defineImportResult(builder: Builder, failures: FailuresType) {
       failedCount: failedField(t),
       failed: t.field({
         type: failures,
-        description: 'Why items were refused, in row order.',
+        description: 'Why items were refused, in row order. FORBIDDEN to a watch token.',
         ...pageOptions(builder, failuresPage),
         resolve: ({ id }, args, context) => readFailures(context, id, args),
       }),
@@ -48,10 +49,12 @@ function defineUpdateResult(builder: Builder, failures: FailuresType) {
       doneCount: doneField(t),
       failedCount: failedField(t),
       reports: t.stringList({
-        description: 'Signed links to CSV files: the key of each item, and whether it was found and updated.',
-        resolve: (task, _args, { deps }) => [
-          deps.links.sign(reportPath(task.id), { until: reportsAvailableTill(task) }),
-        ],
+        description:
+          'Signed links to CSV files: the key of each item, and whether it was found and updated. FORBIDDEN to a watch token.',
+        resolve: (task, _args, context) => {
+          requireCaller(context);
+          return [context.deps.links.sign(reportPath(task.id), { until: reportsAvailableTill(task) })];
+        },
       }),
       reportsAvailableTill: t.field({
         type: 'DateTime',
@@ -60,7 +63,7 @@ function defineUpdateResult(builder: Builder, failures: FailuresType) {
       }),
       errors: t.field({
         type: failures,
-        description: 'Why items were refused, in row order.',
+        description: 'Why items were refused, in row order. FORBIDDEN to a watch token.',
         ...pageOptions(builder, failuresPage),
         resolve: ({ id }, args, context) => readFailures(context, id, args),
       }),

@@ -16,6 +16,7 @@ import { addScalars } from './scalars.ts';
 import { addSubscriptions } from './subscriptions.ts';
 import { defineTasks } from './tasks.ts';
 import { defineUserError } from './user-errors.ts';
+import { addWatchTokens } from './watch-tokens.ts';
 
 /** The schema for these operations, its types in alphabetical order. Throws when an operation's input cannot be said in it. */
 export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema {
@@ -36,6 +37,7 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   const userError = defineUserError(builder);
   addMutations(builder, operations.values(), { tasks, inputs, userError });
   addMetadataSchemas(builder, inputs, userError);
+  addWatchTokens(builder, inputs, userError);
   addSubscriptions(builder, { tasks, filter });
   return builder.toSchema();
 }

@@ -10,7 +10,7 @@ import {
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, FieldBuilder, InterfaceType, ObjectType, UnionType } from './builder.ts';
 import { type CardsType, cardsPage, readCards } from './cards.ts';
-import type { Context } from './context.ts';
+import { type Context, requireCaller } from './context.ts';
 import type { Enums } from './enums.ts';
 import { pageOptions } from './pages.ts';
 import { typeNameOf } from './progress.ts';
@@ -63,12 +63,13 @@ function defineIssuance(
       csvDownloadUrl: t.string({
         nullable: true,
         description:
-          'Where all cards can be downloaded once the status is COMPLETED. Needs no credentials, and expires.',
+          'Where all cards can be downloaded once the status is COMPLETED. Needs no credentials, and expires. FORBIDDEN to a ' +
+          'watch token.',
         resolve: csvDownloadUrlOf,
       }),
       cards: t.field({
         type: cards,
-        description: 'The cards in row order; while the task runs, those issued so far.',
+        description: 'The cards in row order; while the task runs, those issued so far. FORBIDDEN to a watch token.',
         ...pageOptions(builder, cardsPage),
         resolve: ({ id }, args, context) => readCards(context, id, args),
       }),
@@ -141,7 +142,8 @@ function programIdOf({ id, parameters: { programId } }: Snapshot): string {
   return programId;
 }
 
-function csvDownloadUrlOf(task: Snapshot, _args: object, { deps }: Context): string | null {
+function csvDownloadUrlOf(task: Snapshot, _args: object, context: Context): string | null {
+  requireCaller(context);
   if (bulkIssuanceStatusOf(task.state) !== 'completed' || task.succeeded === 0) return null;
-  return deps.links.sign(cardsCsvPath(programIdOf(task), task.id));
+  return context.deps.links.sign(cardsCsvPath(programIdOf(task), task.id));
 }

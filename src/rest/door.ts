@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { authenticate } from '../auth/authenticate.ts';
-import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
+import { type Caller, onlyWatches, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError, toClientError } from '../errors.ts';
 import { boundStalls, discardBody } from '../request-body.ts';
@@ -11,6 +11,8 @@ declare module 'fastify' {
     door?: 'poll';
     /** The route asks for no credentials. */
     isPublic?: boolean;
+    /** A watch token may pass, and the route asks `watcherOf`; to every other route it is FORBIDDEN. */
+    isWatch?: boolean;
   }
 }
 
@@ -58,6 +60,7 @@ export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shap
     if (request.routeOptions.config.isPublic) return;
     const caller = await authenticate(deps.auth, readCredentials(request.headers), options.scopeOf?.(request));
     if (caller === null) throw unauthenticated();
+    if (caller.taskId !== null && !request.routeOptions.config.isWatch) throw onlyWatches();
     request.setDecorator<Caller>(callerKey, caller);
   });
   boundStalls(server, deps.config.BULKCAST_UPLOAD_STALL_MS);
@@ -74,8 +77,21 @@ export function findCaller(request: FastifyRequest): Caller | undefined {
   return request.getDecorator<Caller | null>(callerKey) ?? undefined;
 }
 
-/** Who calls a route that asks for credentials. */
+/** Who calls a route that asks for credentials. Throws FORBIDDEN to a watch token. */
 export function callerOf(request: FastifyRequest): Caller {
+  const caller = identifiedCaller(request);
+  if (caller.taskId !== null) throw onlyWatches();
+  return caller;
+}
+
+/** Who calls to see how this task is getting on; undefined when it may watch another one only, for which this task does not
+ *  exist. */
+export function watcherOf(request: FastifyRequest, taskId: string): Caller | undefined {
+  const caller = identifiedCaller(request);
+  return caller.taskId === null || caller.taskId === taskId ? caller : undefined;
+}
+
+function identifiedCaller(request: FastifyRequest): Caller {
   const caller = findCaller(request);
   if (caller === undefined) throw new Error(`${request.routeOptions.url} is public and has no caller`);
   return caller;

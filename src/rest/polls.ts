@@ -3,16 +3,16 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
 
 /**
- * Answers a poll from one snapshot: its version is the ETag, 304 goes to a client that has that version (unless
- * `mayBeStale`), and one that has to ask again is told when.
+ * Answers a poll from one snapshot: its version is the ETag (another one for what a caller sees who `isConfined` to watching), 304
+ * goes to a client that has that version (unless `mayBeStale`), and one that has to ask again is told when.
  */
 export async function answerPoll(
   request: FastifyRequest,
   reply: FastifyReply,
   snapshot: Snapshot,
-  answer: { readonly mayBeStale: boolean; readonly body: () => Promise<object> },
+  answer: { readonly mayBeStale: boolean; readonly isConfined: boolean; readonly body: () => Promise<object> },
 ): Promise<FastifyReply> {
-  const tag = `"${snapshot.version}"`;
+  const tag = answer.isConfined ? `"${snapshot.version}-watch"` : `"${snapshot.version}"`;
   const hasIt = !answer.mayBeStale && matches(request.headers['if-none-match'], tag);
   const body = hasIt ? undefined : await answer.body();
   reply.header('etag', tag).header('cache-control', 'private, no-cache');

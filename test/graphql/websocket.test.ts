@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { fastify } from 'fastify';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { openAuth } from '../../src/auth/auth.ts';
 import { createSignedLinks } from '../../src/auth/links.ts';
 import { registerGraphql } from '../../src/graphql/server.ts';
 import { openFeeds } from '../../src/progress/feeds.ts';
@@ -85,15 +86,17 @@ describe('queries and mutations over a WebSocket', () => {
 
 describe('a door that is stopped', () => {
   it('closes its sockets with 1012 and answers new ones with 503; stopping twice is fine', async () => {
-    const { config, db } = app.app;
+    const { config, db, log } = app.app;
     const server = fastify();
     onTestFinished(() => server.close());
     const feeds = openFeeds(app.app);
     const secret = 'a secret of this test alone';
+    const auth = openAuth({ db, log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS });
+    onTestFinished(() => auth.stop());
     const door = await registerGraphql(server, {
       ...app.app,
       feeds,
-      auth: { db, secret },
+      auth,
       links: createSignedLinks({ secret, seconds: 60, publicUrl: () => '' }),
       uploads: createUploadReader({ maxUploads: 1, stallMs: config.BULKCAST_UPLOAD_STALL_MS }),
     });

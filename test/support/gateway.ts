@@ -48,7 +48,8 @@ export interface TestAppOptions {
   readonly database?: TestDatabase;
 }
 
-const secret = 'a secret of the tests, long enough for HMAC';
+/** What every test app signs with. */
+export const secret = 'a secret of the tests, long enough for HMAC';
 
 /** A gateway on a free port of 127.0.0.1, in this process, on a database of its own, with one project. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {

@@ -18,7 +18,7 @@ import {
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { isFinal } from '../../tasks/state.ts';
 import { findTask, listFailures, listTasks } from '../../tasks/store.ts';
-import { callerOf } from '../door.ts';
+import { callerOf, watcherOf } from '../door.ts';
 import { answerPoll } from '../polls.ts';
 import { invalidParameter, readLimit } from './paging.ts';
 import type { Action, ActionList, ActionWithResult } from './shapes.ts';
@@ -32,10 +32,15 @@ interface List {
 
 /** The poll of one async action, and their list. */
 export function registerActions(server: FastifyInstance, deps: GatewayDeps): void {
-  server.get<Poll>('/async-actions/:id', { config: { door: 'poll' } }, async (request, reply) => {
-    const found = await findAction(deps, callerOf(request).projectId, request.params.id);
+  server.get<Poll>('/async-actions/:id', { config: { door: 'poll', isWatch: true } }, async (request, reply) => {
+    const { id } = request.params;
+    const watcher = watcherOf(request, id);
+    if (watcher === undefined) throw notFound('async_action', id);
+    const found = await findAction(deps, watcher.projectId, id);
     const task = found.state === 'QUEUED' ? await waitForStart(deps, found) : found;
-    return answerPoll(request, reply, task, { mayBeStale: false, body: () => describeWithResult(deps, task) });
+    const isConfined = watcher.taskId !== null;
+    const body = () => describeWithResult(deps, task, isConfined);
+    return answerPoll(request, reply, task, { mayBeStale: false, isConfined, body });
   });
 
   server.get<List>('/async-actions', async (request): Promise<ActionList> => {
@@ -85,21 +90,29 @@ function describe(deps: GatewayDeps, task: Snapshot): Action {
   };
 }
 
-async function describeWithResult(deps: GatewayDeps, task: Snapshot): Promise<ActionWithResult> {
+/** What of a result tells of single items. */
+interface Items {
+  readonly failures: readonly Failure[];
+  readonly reports: string[];
+}
+
+async function describeWithResult(deps: GatewayDeps, task: Snapshot, isConfined: boolean): Promise<ActionWithResult> {
   const { result: shape } = operationOf(deps.engine.operations, task.operation);
   if (!isFinal(task.state) || shape === null) return describe(deps, task);
+  // Who may only watch sees how many, and no item: a failure's key can be the code of a voucher.
+  const items = isConfined ? { failures: [], reports: [] } : await readItems(deps, task, shape);
+  return { ...describe(deps, task), result: resultOf(task, shape, items) };
+}
+
+async function readItems(deps: GatewayDeps, task: Snapshot, shape: ResultShape): Promise<Items> {
   const page = { afterRow: 0, limit: deps.config.BULKCAST_POLL_FAILURES };
   const failures = task.failed > 0 ? await listFailures(deps.db, task.id, page) : [];
-  return { ...describe(deps, task), result: resultOf(deps, task, shape, failures) };
+  const link = () => deps.links.sign(reportPath(task.id), { until: reportsAvailableTill(task) });
+  return { failures, reports: shape.family === 'UPDATE' ? [link()] : [] };
 }
 
 /** Validated by type in the contract: each family has its own fields, and no type has another's. */
-function resultOf(
-  { links }: GatewayDeps,
-  task: Snapshot,
-  shape: ResultShape,
-  failures: readonly Failure[],
-): ActionWithResult['result'] {
+function resultOf(task: Snapshot, shape: ResultShape, { failures, reports }: Items): ActionWithResult['result'] {
   const message = resultMessageOf(shape, task);
   const done_count = task.succeeded;
   const failed_count = task.failed;
@@ -112,9 +125,8 @@ function resultOf(
     }
     case 'UPDATE': {
       const errors = failures.map((failure) => updateErrorOf(shape, failure));
-      const till = reportsAvailableTill(task);
-      const reports = [links.sign(reportPath(task.id), { until: till })];
-      return { done_count, failed_count, reports, reports_available_till: till.toISOString(), errors };
+      const reports_available_till = reportsAvailableTill(task).toISOString();
+      return { done_count, failed_count, reports, reports_available_till, errors };
     }
   }
 }

@@ -31,15 +31,21 @@ export const countResult = z.object({ message: z.string(), done_count: z.int() }
 export const updateResult = z.object({
   done_count: z.int(),
   failed_count: z.int(),
-  reports: z.array(z.url()).describe('Signed links to CSV files with the key of each item, found and updated.'),
+  reports: z
+    .array(z.url())
+    .describe('Signed links to CSV files with the key of each item, found and updated; none to a watch token.'),
   reports_available_till: dateTime,
-  errors: z.array(z.looseObject({ message: z.string(), details: z.string(), key: z.string() })),
+  errors: z
+    .array(z.looseObject({ message: z.string(), details: z.string(), key: z.string() }))
+    .describe('Up to a limit; none to a watch token.'),
 });
 
 /** Result family B of the contract. */
 export const importResult = z.object({
   message: z.string(),
-  failed: z.array(z.looseObject({})).describe('With the key and row that the type tells, up to a limit.'),
+  failed: z
+    .array(z.looseObject({}))
+    .describe('With the key and row that the type tells, up to a limit; none to a watch token.'),
   done_count: z.int(),
   failed_count: z.int(),
 });

@@ -7,7 +7,7 @@ import { bulkIssuanceStatusOf, issuanceCountsOf, issuanceErrorOf } from '../../t
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { isFinal } from '../../tasks/state.ts';
-import { callerOf } from '../door.ts';
+import { callerOf, watcherOf } from '../door.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
 import { answerPoll } from '../polls.ts';
 import { findIssuance } from './find-issuance.ts';
@@ -43,15 +43,19 @@ export function registerIssuances(server: FastifyInstance, deps: GatewayDeps): v
     return reply.code(202).send(accepted);
   });
 
-  server.get<Poll>(`${path}/:taskId`, { config: { door: 'poll' } }, async (request, reply) => {
+  server.get<Poll>(`${path}/:taskId`, { config: { door: 'poll', isWatch: true } }, async (request, reply) => {
     const { programId, taskId } = request.params;
-    const { projectId } = callerOf(request);
+    const watcher = watcherOf(request, taskId);
     const cardId = readPoll(programId, request.query);
-    const task = await findIssuance(deps.db, projectId, programId, taskId);
-    if (task === undefined) throw await whyNotFound(deps, projectId, programId);
+    if (watcher === undefined) throw taskNotFound();
+    const task = await findIssuance(deps.db, watcher.projectId, programId, taskId);
+    if (task === undefined) throw await whyNotFound(deps, watcher.projectId, programId);
+    const isConfined = watcher.taskId !== null;
     return answerPoll(request, reply, task, {
       mayBeStale: mayHoldExpiredLink(deps, task),
-      body: () => taskStatus(deps, programId, task, cardId),
+      isConfined,
+      body: async () =>
+        isConfined ? taskStatus(task) : taskStatus(task, await readCards(deps, programId, task, cardId)),
     });
   });
 }
@@ -66,23 +70,34 @@ async function syncResponse(deps: GatewayDeps, programId: string, task: Snapshot
   };
 }
 
-async function taskStatus(
-  deps: GatewayDeps,
-  programId: string,
+type Cards = Pick<TaskStatus, 'cards' | 'csvDownloadUrl'>;
+
+/** Who may only watch is shown no cards. */
+function taskStatus(
   task: Snapshot,
-  cardId: string | undefined,
-): Promise<TaskStatus> {
+  { cards, csvDownloadUrl }: Cards = { cards: null, csvDownloadUrl: null },
+): TaskStatus {
   const { issuedCount, failedCount } = issuanceCountsOf(task);
   return {
     taskId: task.id,
     status: bulkIssuanceStatusOf(task.state),
     issuedCount,
-    cards: task.state === 'SUCCEEDED' ? await cardsOf(deps, task, cardId) : null,
-    csvDownloadUrl: task.state === 'SUCCEEDED' ? csvUrlOf(deps, programId, task) : null,
+    cards,
+    csvDownloadUrl,
     failedCount,
     error: issuanceErrorOf(task),
     completedAt: task.completedAt?.toISOString() ?? null,
   };
+}
+
+async function readCards(
+  deps: GatewayDeps,
+  programId: string,
+  task: Snapshot,
+  cardId: string | undefined,
+): Promise<Cards | undefined> {
+  if (task.state !== 'SUCCEEDED') return undefined;
+  return { cards: await cardsOf(deps, task, cardId), csvDownloadUrl: csvUrlOf(deps, programId, task) };
 }
 
 /** All cards, or the one asked for; null when there are more than a poll lists. */
@@ -109,6 +124,10 @@ function mayHoldExpiredLink(deps: GatewayDeps, task: Snapshot): boolean {
 async function whyNotFound(deps: GatewayDeps, projectId: string, programId: string): Promise<ClientError> {
   const program = await findProgram(deps.db, programId);
   if (program?.projectId !== projectId) return notFound('program', programId);
+  return taskNotFound();
+}
+
+function taskNotFound(): ClientError {
   return new ClientError('NOT_FOUND', 'Task not found');
 }
 

@@ -24,11 +24,14 @@ export const taskStatus = z.object({
   taskId: z.string(),
   status: z.enum(['pending', 'processing', 'completed', 'failed']),
   issuedCount: z.int().nullable().describe('Cards issued; null until the task has ended.'),
-  cards: z.array(cardSummary).nullable().describe('The cards when completed; null above a limit: the CSV has them.'),
+  cards: z
+    .array(cardSummary)
+    .nullable()
+    .describe('The cards when completed; null above a limit (the CSV has them), and to a watch token.'),
   csvDownloadUrl: z
     .string()
     .nullable()
-    .describe('Signed link to the CSV when completed; poll again when it has expired.'),
+    .describe('Signed link to the CSV when completed, null to a watch token; poll again when it has expired.'),
   failedCount: z.int().nullable().describe('Cards that could not be issued; null until the task has ended.'),
   error: z.string().nullable().describe('Why it failed, or one line when some cards could not be issued.'),
   completedAt: z.iso.datetime().nullable(),

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { findMerchant } from '../../auth/projects.ts';
+import { findMerchant } from '../../auth/merchants.ts';
 import { issueToken } from '../../auth/tokens.ts';
 import type { GatewayDeps } from '../../deps.ts';
 import { ClientError, type InputIssue } from '../../errors.ts';
