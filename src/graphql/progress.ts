@@ -1,5 +1,8 @@
+import { operationOf } from '../tasks/engine.ts';
 import { estimatedCompletionOf, progressOf, ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
-import type { Builder, FieldBuilder, InterfaceType, ObjectType } from './builder.ts';
+import { findTaskAhead } from '../tasks/turns.ts';
+import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
+import type { Context } from './context.ts';
 import type { Enums } from './enums.ts';
 import { type FailuresType, failuresPage, readFailures } from './failures.ts';
 import { pageOptions } from './pages.ts';
@@ -31,8 +34,9 @@ export function defineProgress(builder: Builder, enums: Enums, failures: Failure
       }),
       waitingReason: t.string({
         nullable: true,
-        description: 'Why a QUEUED task is not running yet.',
-        resolve: ({ state }) => (state === 'QUEUED' ? 'Waiting for a free worker' : null),
+        description: 'Why a QUEUED task is not running yet: for want of a worker, or because of a task that it names.',
+        ...costs({ own: 20 }),
+        resolve: (task, _args, context) => (task.state === 'QUEUED' ? readWaitingReason(context, task) : null),
       }),
       ...momentFields(t),
       failures: t.field({
@@ -43,6 +47,14 @@ export function defineProgress(builder: Builder, enums: Enums, failures: Failure
       }),
     }),
   });
+}
+
+async function readWaitingReason({ deps }: Context, task: Snapshot): Promise<string> {
+  const { db, engine } = deps;
+  const operation = operationOf(engine.operations, task.operation);
+  const ahead = operation.oneByOne ? await findTaskAhead(db, task) : undefined;
+  if (ahead === undefined) return 'Waiting for a free worker';
+  return `Waiting for ${ahead} to end: a project's tasks of \`${operation.mutation.name}\` run one by one`;
 }
 
 /** Which member of `BulkTask` a task is. */

@@ -18,6 +18,8 @@ export interface Operation<Input = unknown, Item = unknown> {
   readonly result: ResultShape | null;
   /** Items applied and committed at once. */
   readonly chunkSize: number;
+  /** A project's tasks of this kind run one by one, in the order of their starts. */
+  readonly oneByOne?: boolean;
   readonly mutation: { readonly name: string; readonly description: string };
   /** The one definition of the input, for both doors. Property names as on the REST wire; GraphQL has them in camel case. */
   readonly input: z.ZodType<Input>;
