@@ -1,7 +1,7 @@
 import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import { giveUpChunk, runChunk } from './tasks/run.ts';
-import { findNextChunk } from './tasks/turns.ts';
+import { findNextChunk } from './tasks/unfinished.ts';
 
 type WorkerDeps = Pick<App, 'engine' | 'log'> & { readonly config: Pick<Config, 'BULKCAST_WORKER_SLOTS'> };
 

@@ -1,6 +1,6 @@
 import { operationOf } from '../tasks/engine.ts';
 import { estimatedCompletionOf, progressOf, ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
-import { findTaskAhead } from '../tasks/turns.ts';
+import { findTaskAhead } from '../tasks/unfinished.ts';
 import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
 import type { Context } from './context.ts';
 import type { Enums } from './enums.ts';

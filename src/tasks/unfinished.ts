@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
-import type { Database } from '../db/client.ts';
+import type { Database, Tx } from '../db/client.ts';
+import type { JsonObject } from '../db/json.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** The SQL on tasks that run one by one. */
+/** The SQL on what else is unfinished besides a task, or of it. */
 
 /** The first chunk of a task that is not applied yet: where one whose chunks run in order stands. */
 export async function findNextChunk(db: Database, taskId: string): Promise<number> {
@@ -32,4 +33,21 @@ export async function findTaskAhead(db: Database, task: Snapshot): Promise<strin
     .limit(1)
     .executeTakeFirst();
   return row?.id;
+}
+
+/** Whether the project has another task that has not ended and was planned with these parameters, among others. */
+export async function hasUnfinishedTask(
+  tx: Tx,
+  what: { readonly projectId: string; readonly except: string; readonly parameters: JsonObject },
+): Promise<boolean> {
+  const row = await tx
+    .selectFrom('tasks')
+    .select('id')
+    .where('completed_at', 'is', null)
+    .where('project_id', '=', what.projectId)
+    .where('id', '<>', what.except)
+    .where(sql<boolean>`parameters @> ${JSON.stringify(what.parameters)}::jsonb`)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
