@@ -1,6 +1,8 @@
 import { customerBody, customerUpdateBody } from '../../domain/customer-input.ts';
+import { customerFields } from '../../domain/customers.ts';
 import { answers, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
 import { customer, customerList } from './customer-shapes.ts';
+import { filtersParameter } from './filters.ts';
 import { pageParameters } from './paging.ts';
 
 /** The reads and writes of single customers, and their list. */
@@ -15,7 +17,7 @@ export function customerPaths(printer: Printer, error: JsonSchema): Paths {
       get: {
         operationId: 'list-customers',
         summary: 'The newest customers.',
-        parameters: pageParameters,
+        parameters: [...pageParameters, filtersParameter(customerFields)],
         responses: {
           200: answers('A page.', printer.answer('CustomerList', customerList)),
           400: answers('A query parameter is not valid.', error),
