@@ -1,6 +1,6 @@
 import { productBody, productChange, skuBody, skuChange } from '../../domain/product-input.ts';
 import { recordOrders } from '../../domain/records.ts';
-import { answers, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import { answers, type JsonSchema, jsonBody, type Paths, type Printer, parameter } from '../openapi-parts.ts';
 import { pageParameters } from './paging.ts';
 import { product, productList, sku, skuList } from './product-shapes.ts';
 
@@ -70,7 +70,7 @@ function partsOf(printer: Printer, error: JsonSchema) {
       operationId,
       summary,
       parameters,
-      requestBody: { required: true, content: { 'application/json': { schema: printer.input(body) } } },
+      requestBody: jsonBody(printer.input(body), 'optional'),
       responses: { 200: told[what], ...invalid, ...refusals },
     });
   return {
