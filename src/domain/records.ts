@@ -6,7 +6,7 @@ import { isStorable } from '../tasks/input.ts';
 import { type Filters, passing } from './filters.ts';
 
 /** How a record is found and listed, whatever it is of those that have an id of ours and one of the caller's. */
-interface Rows {
+export interface RecordRows {
   readonly customers: CustomerRow;
   readonly orders: OrderRow;
   readonly products: ProductRow;
@@ -14,15 +14,15 @@ interface Rows {
 }
 
 /** The project's record of this id or, failing that, of this source id. */
-export async function findRecord<Table extends keyof Rows>(
+export async function findRecord<Table extends keyof RecordRows>(
   db: Database | Tx,
   table: Table,
   projectId: string,
   idOrSourceId: string,
-): Promise<Rows[Table] | undefined> {
+): Promise<RecordRows[Table] | undefined> {
   // Postgres takes no text with a NUL, so no record has one.
   if (!isStorable(idOrSourceId)) return undefined;
-  const { rows } = await sql<Rows[Table]>`
+  const { rows } = await sql<RecordRows[Table]>`
     select * from ${sql.table(table)}
     where project_id = ${projectId}::uuid and (id = ${idOrSourceId} or source_id = ${idOrSourceId})
     order by id = ${idOrSourceId} desc limit 1`.execute(db);
@@ -30,12 +30,12 @@ export async function findRecord<Table extends keyof Rows>(
 }
 
 /** The same; throws NOT_FOUND. */
-export async function requireRecord<Table extends keyof Rows>(
+export async function requireRecord<Table extends keyof RecordRows>(
   db: Database | Tx,
   table: Table,
   projectId: string,
   idOrSourceId: string,
-): Promise<Rows[Table]> {
+): Promise<RecordRows[Table]> {
   const found = await findRecord(db, table, projectId, idOrSourceId);
   if (found === undefined) throw notFound(kinds[table], idOrSourceId);
   return found;
@@ -84,18 +84,20 @@ export interface RecordList extends Page {
 }
 
 /** A page of the project's records, and how many there are on all. */
-export async function listRecords<Table extends keyof Rows>(
+export async function listRecords<Table extends keyof RecordRows>(
   db: Database,
   table: Table,
   projectId: string,
   list: RecordList,
-): Promise<Listed<Rows[Table]>> {
+): Promise<Listed<RecordRows[Table]>> {
   const { limit, page, order } = list;
   const ours = sql`from ${sql.table(table)} where ${sql.join(conditionsOf(projectId, list), sql` and `)}`;
   // Ids begin with the time.
   const sorting = order === undefined ? sql`id desc` : sortings[order];
   const [{ rows }, { rows: counted }] = await Promise.all([
-    sql<Rows[Table]>`select * ${ours} order by ${sorting} limit ${limit} offset ${(page - 1) * limit}`.execute(db),
+    sql<RecordRows[Table]>`select * ${ours} order by ${sorting} limit ${limit} offset ${(page - 1) * limit}`.execute(
+      db,
+    ),
     sql<{ total: number }>`select count(*) as total ${ours}`.execute(db),
   ]);
   return { rows, total: counted[0]?.total ?? 0 };
