@@ -1,14 +1,14 @@
 import { operationOf } from '../tasks/engine.ts';
+import type { Failure } from '../tasks/operation.ts';
 import { estimatedCompletionOf, progressOf, ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
 import { findTaskAhead } from '../tasks/unfinished.ts';
 import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
 import type { Context } from './context.ts';
 import type { Enums } from './enums.ts';
-import { type FailuresType, failuresPage, readFailures } from './failures.ts';
-import { pageOptions } from './pages.ts';
+import type { TaskList } from './task-lists.ts';
 
 /** The interface that both task models implement: everything in it comes from the snapshot, but for the failures. */
-export function defineProgress(builder: Builder, enums: Enums, failures: FailuresType): InterfaceType<Snapshot> {
+export function defineProgress(builder: Builder, enums: Enums, failures: TaskList<Failure>): InterfaceType<Snapshot> {
   const counts = defineCounts(builder);
   return builder.interfaceRef<Snapshot>('TaskProgress').implement({
     description:
@@ -40,10 +40,8 @@ export function defineProgress(builder: Builder, enums: Enums, failures: Failure
       }),
       ...momentFields(t),
       failures: t.field({
-        type: failures,
+        ...failures,
         description: 'Why items were refused, in row order; while the task runs, those so far.',
-        ...pageOptions(builder, failuresPage),
-        resolve: ({ id }, args, context) => readFailures(context, id, args),
       }),
     }),
   });

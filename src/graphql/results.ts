@@ -1,15 +1,14 @@
 import { type EngineDeps, operationOf } from '../tasks/engine.ts';
-import type { ResultShape } from '../tasks/operation.ts';
+import type { Failure, ResultShape } from '../tasks/operation.ts';
 import { reportPath, reportsAvailableTill, resultMessageOf } from '../tasks/results.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, FieldBuilder, UnionType } from './builder.ts';
-import { type FailuresType, failuresPage, readFailures } from './failures.ts';
-import { pageOptions } from './pages.ts';
+import type { TaskList } from './task-lists.ts';
 
 export type ResultType = UnionType<Snapshot>;
 
 /** What an async action leaves behind: one member for each family of the contract that an operation uses. */
-export function defineResults(builder: Builder, failures: FailuresType): ResultType {
+export function defineResults(builder: Builder, failures: TaskList<Failure>): ResultType {
   const importResult = defineImportResult(builder, failures);
   const countResult = builder.objectRef<Snapshot>('CountResult').implement({
     description: 'What came of an action that touches many resources in one way.',
@@ -24,24 +23,19 @@ export function defineResults(builder: Builder, failures: FailuresType): ResultT
   });
 }
 
-function defineImportResult(builder: Builder, failures: FailuresType) {
+function defineImportResult(builder: Builder, failures: TaskList<Failure>) {
   return builder.objectRef<Snapshot>('ImportResult').implement({
     description: 'What came of an import.',
     fields: (t) => ({
       message: messageField(t),
       doneCount: doneField(t),
       failedCount: failedField(t),
-      failed: t.field({
-        type: failures,
-        description: 'Why items were refused, in row order.',
-        ...pageOptions(builder, failuresPage),
-        resolve: ({ id }, args, context) => readFailures(context, id, args),
-      }),
+      failed: t.field({ ...failures, description: 'Why items were refused, in row order.' }),
     }),
   });
 }
 
-function defineUpdateResult(builder: Builder, failures: FailuresType) {
+function defineUpdateResult(builder: Builder, failures: TaskList<Failure>) {
   return builder.objectRef<Snapshot>('BulkUpdateResult').implement({
     description: 'What came of a bulk update.',
     fields: (t) => ({
@@ -58,12 +52,7 @@ function defineUpdateResult(builder: Builder, failures: FailuresType) {
         description: 'Until when the reports can be downloaded.',
         resolve: reportsAvailableTill,
       }),
-      errors: t.field({
-        type: failures,
-        description: 'Why items were refused, in row order.',
-        ...pageOptions(builder, failuresPage),
-        resolve: ({ id }, args, context) => readFailures(context, id, args),
-      }),
+      errors: t.field({ ...failures, description: 'Why items were refused, in row order.' }),
     }),
   });
 }
