@@ -175,6 +175,14 @@ create table migrations (
   constraint migrations_pkey PRIMARY KEY (name)
 );
 
+create table oauth_tokens (
+  id bigint not null,
+  project_id uuid not null,
+  expires_at timestamp(3) with time zone not null,
+  constraint oauth_tokens_pkey PRIMARY KEY (id),
+  constraint oauth_tokens_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id)
+);
+
 create table orders (
   id text collate "C" not null,
   project_id uuid not null,
@@ -319,6 +327,8 @@ create table vouchers (
 CREATE INDEX customers_project ON public.customers USING btree (project_id, id);
 
 CREATE INDEX gift_card_programs_project ON public.gift_card_programs USING btree (project_id, id);
+
+CREATE INDEX oauth_tokens_project ON public.oauth_tokens USING btree (project_id, expires_at);
 
 CREATE INDEX orders_customer ON public.orders USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 

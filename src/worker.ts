@@ -1,13 +1,18 @@
 import type { App } from './app.ts';
+import type { Config } from './config.ts';
 import { giveUpChunk, runChunk } from './tasks/run.ts';
+import { findNextChunk } from './tasks/unfinished.ts';
+
+type WorkerDeps = Pick<App, 'engine' | 'log'> & { readonly config: Pick<Config, 'BULKCAST_WORKER_SLOTS'> };
 
 /** Takes jobs until the app stops; the app's stop waits for the chunks in hand. */
-export async function startWorker(app: App): Promise<void> {
-  const slots = app.config.BULKCAST_WORKER_SLOTS;
-  await app.engine.jobs.work(
+export async function startWorker({ engine, log, config }: WorkerDeps): Promise<void> {
+  const slots = config.BULKCAST_WORKER_SLOTS;
+  await engine.jobs.work(
     slots,
-    (job) => runChunk(app.engine, job),
-    (job) => giveUpChunk(app.engine, job),
+    (job) => runChunk(engine, job),
+    async ({ taskId, chunk }) =>
+      giveUpChunk(engine, { taskId, chunk: chunk ?? (await findNextChunk(engine.db, taskId)) }),
   );
-  app.log.info('worker.started', { slots });
+  log.info('worker.started', { slots });
 }

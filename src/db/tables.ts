@@ -15,6 +15,7 @@ export interface Tables {
   projects: ProjectsTable;
   api_keys: ApiKeysTable;
   merchants: MerchantsTable;
+  oauth_tokens: OauthTokensTable;
   gift_card_programs: GiftCardProgramsTable;
   tasks: TasksTable;
   chunks: ChunksTable;
@@ -52,6 +53,12 @@ interface MerchantsTable {
   password_hash: string;
   created_at: Generated<Date>;
   disabled_at: Generated<Date | null>;
+}
+
+interface OauthTokensTable {
+  id: Generated<number>;
+  project_id: string;
+  expires_at: Date;
 }
 
 interface GiftCardProgramsTable {

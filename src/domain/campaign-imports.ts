@@ -2,7 +2,7 @@ import type { CampaignRow } from '../db/catalog-tables.ts';
 import type { Tx } from '../db/client.ts';
 import type { Chunk, Failure } from '../tasks/operation.ts';
 import { type CampaignVoucherRecord, countCodes, insertCampaignVouchers } from './campaign-vouchers.ts';
-import { maxCodesPerCampaign } from './campaigns.ts';
+import { beginCampaignWork, maxCodesPerCampaign } from './campaigns.ts';
 
 /** What the two imports into a campaign have in common. */
 
@@ -26,6 +26,21 @@ export async function importIntoCampaign(
     ...taken.map(([row, { code }]) => duplicate(row, code)),
     ...rows.slice(room).map(([row, { code }]) => ({ row, key: code, ...noRoom })),
   ];
+}
+
+/** The items of an import, which says after the last of them that it works on the campaign: not before, for a file may arrive
+ *  slowly, and until the transaction ends nobody else can write to the campaign. Says nothing where there are no items. */
+export async function* beginningWork<Item>(
+  tx: Tx,
+  campaignId: string,
+  items: Iterable<Item> | AsyncIterable<Item>,
+): AsyncGenerator<Item> {
+  let isEmpty = true;
+  for await (const item of items) {
+    yield item;
+    isEmpty = false;
+  }
+  if (!isEmpty) await beginCampaignWork(tx, campaignId, 'IN_PROGRESS');
 }
 
 /** Why nothing can be done to a campaign that was deleted meanwhile. */

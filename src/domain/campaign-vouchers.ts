@@ -4,27 +4,14 @@ import type { Tx } from '../db/client.ts';
 import { rowsAs } from '../db/rows.ts';
 import { newRecordIds } from './ids.ts';
 import { type CodeConfig, listCodes, makeCodes } from './voucher-codes.ts';
+import type { VoucherRecord } from './vouchers.ts';
 
 /** The SQL on the vouchers of one campaign. Whoever writes takes the campaign first (`lockCampaign`). */
 
-/** A voucher of a campaign as it is written; its type, discount and the rest of a gift are the campaign's. */
-export interface CampaignVoucherRecord {
-  readonly code: string;
-  /** Minor units; null where the campaign is not one of gift vouchers. */
-  readonly gift_amount: number | null;
+/** A voucher of a campaign as it is written; its type, discount and the rest of a gift are the campaign's, and `gift_amount` is
+ *  null where the campaign is not one of gift vouchers. */
+export interface CampaignVoucherRecord extends Omit<VoucherRecord, 'type' | 'discount' | 'gift_effect'> {
   readonly loyalty_points: number | null;
-  readonly redeemed_amount: number;
-  readonly category: string | null;
-  readonly start_date: Date | null;
-  readonly expiration_date: Date | null;
-  readonly validity_timeframe: string | null;
-  /** A Postgres array text such as `{1,5}`. */
-  readonly validity_day_of_week: string | null;
-  readonly redemption_quantity: number | null;
-  readonly redeemed_quantity: number;
-  readonly active: boolean;
-  readonly additional_info: string | null;
-  readonly metadata: string;
 }
 
 const recordTypes = {

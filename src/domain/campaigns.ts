@@ -1,9 +1,12 @@
 import { sql } from 'kysely';
+import { z } from 'zod';
 import type { CampaignRow } from '../db/catalog-tables.ts';
 import type { Database, Tx } from '../db/client.ts';
 import type { JsonObject } from '../db/json.ts';
 import { duplicateFound, notFound } from '../errors.ts';
 import { isStorable } from '../tasks/input.ts';
+import type { ApplyContext } from '../tasks/operation.ts';
+import { hasUnfinishedTask } from '../tasks/unfinished.ts';
 import { newRecordIds } from './ids.ts';
 
 /** The SQL on campaigns themselves; campaign-vouchers.ts has that on their vouchers. One in the bin is not found. */
@@ -171,15 +174,34 @@ export async function updateCampaign(
     .execute();
 }
 
-/** What a task on its vouchers leaves a campaign with. */
-export async function markCampaignDone(tx: Tx, id: string): Promise<void> {
-  await updateCampaign(tx, id, { creation_status: 'DONE', vouchers_generation_status: 'DONE' });
+/** Says that the task of this transaction will work on the campaign's vouchers, and takes the campaign. What an earlier task
+ *  has FAILED at is not told any more. */
+export async function beginCampaignWork(
+  tx: Tx,
+  id: string,
+  status: Extract<CampaignRow['creation_status'], 'IN_PROGRESS' | 'MODIFYING'>,
+): Promise<void> {
+  await updateCampaign(tx, id, { creation_status: status, vouchers_generation_status: status });
 }
 
-/** What a task on its vouchers that could not be carried out leaves a campaign with. */
-export async function markCampaignFailed(tx: Tx, id: string): Promise<void> {
-  await updateCampaign(tx, id, { creation_status: 'FAILED', vouchers_generation_status: 'FAILED' });
+/** The `finish` of a task on a campaign's vouchers, whose parameters hold its `campaignId`. The campaign is DONE, unless another
+ *  task still works on it, or could not be carried out while this one ran. */
+export async function endCampaignWork({ tx, projectId, taskId, parameters }: ApplyContext): Promise<void> {
+  const { campaignId } = workParameters.parse(parameters);
+  // Tasks of one campaign begin and end one by one here, so that the last one sees all others as they are.
+  const campaign = await lockCampaign(tx, projectId, campaignId);
+  if (campaign === undefined || campaign.creation_status === 'FAILED') return;
+  if (await hasUnfinishedTask(tx, { projectId, except: taskId, parameters: { campaignId } })) return;
+  await updateCampaign(tx, campaignId, { creation_status: 'DONE', vouchers_generation_status: 'DONE' });
 }
+
+/** The `abandon` of the same. */
+export async function failCampaignWork({ tx, parameters }: ApplyContext): Promise<void> {
+  const { campaignId } = workParameters.parse(parameters);
+  await updateCampaign(tx, campaignId, { creation_status: 'FAILED', vouchers_generation_status: 'FAILED' });
+}
+
+const workParameters = z.object({ campaignId: z.string() });
 
 /** Puts a campaign into the bin: from now on nobody finds it or writes to it. */
 export async function binCampaign(tx: Tx, id: string): Promise<void> {

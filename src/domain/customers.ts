@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import type { CustomerRow } from '../db/catalog-tables.ts';
 import type { Database, Tx } from '../db/client.ts';
 import type { JsonObject } from '../db/json.ts';
 import { rowsAs } from '../db/rows.ts';
+import type { FilterFields } from './filters.ts';
 
-/** All SQL on customers but the purge of a metadata key. */
+/** The SQL on customers alone. */
 
 /** What a project knows of a customer. The birthdate is a day, `2000-12-31`; metadata is null where there is none. */
 export interface CustomerProfile {
@@ -22,6 +22,19 @@ export interface CustomerRecord extends CustomerProfile {
   readonly id: string;
   readonly source_id: string | null;
 }
+
+/** What a list can be filtered by. */
+export const customerFields: FilterFields = {
+  id: { column: 'id', holds: 'text' },
+  source_id: { column: 'source_id', holds: 'text' },
+  name: { column: 'name', holds: 'text' },
+  description: { column: 'description', holds: 'text' },
+  email: { column: 'email', holds: 'text' },
+  phone: { column: 'phone', holds: 'text' },
+  birthdate: { column: 'birthdate', holds: 'text' },
+  created_at: { column: 'created_at', holds: 'moment' },
+  updated_at: { column: 'updated_at', holds: 'moment' },
+};
 
 const profileTypes = {
   name: 'text',
@@ -74,41 +87,6 @@ export async function overwriteCustomers(tx: Tx, projectId: string, records: rea
       = row(${sql.join(Object.keys(profileTypes).map((column) => sql.ref(`r.${column}`)))}, clock_timestamp())
     from ${asRows(records)}
     where customers.id = r.id and customers.project_id = ${projectId}::uuid`.execute(tx);
-}
-
-/** The project's customer of this id or, failing that, of this source id. */
-export async function findCustomer(
-  db: Database,
-  projectId: string,
-  idOrSourceId: string,
-): Promise<CustomerRow | undefined> {
-  return db
-    .selectFrom('customers')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where((eb) => eb.or([eb('id', '=', idOrSourceId), eb('source_id', '=', idOrSourceId)]))
-    .orderBy((eb) => eb('id', '=', idOrSourceId), 'desc')
-    .limit(1)
-    .executeTakeFirst();
-}
-
-/** A page of the project's customers, the newest first, and how many there are in all. `page` counts from 1. */
-export async function listCustomers(
-  db: Database,
-  projectId: string,
-  { limit, page }: { readonly limit: number; readonly page: number },
-): Promise<{ readonly customers: CustomerRow[]; readonly total: number }> {
-  const ours = db.selectFrom('customers').where('project_id', '=', projectId);
-  const [customers, { total }] = await Promise.all([
-    ours
-      .selectAll()
-      .orderBy('id', 'desc')
-      .limit(limit)
-      .offset((page - 1) * limit)
-      .execute(),
-    ours.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { customers, total };
 }
 
 /** What a customer ordered, canceled orders aside; amounts in minor units. */

@@ -143,7 +143,7 @@ function splitCell({ type }: MetadataDefinition, cell: string): string[] {
 }
 
 function fromElement({ type }: MetadataDefinition, text: string): Json {
-  if (type === 'number') return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
+  if (type === 'number') return isNumeric(text) ? Number(text) : text;
   if (type !== 'boolean') return text;
   switch (text.toLowerCase()) {
     case 'true':
@@ -155,4 +155,9 @@ function fromElement({ type }: MetadataDefinition, text: string): Json {
     default:
       return text;
   }
+}
+
+/** Not `1e400`, which reads as a number that cannot be stored. */
+function isNumeric(text: string): boolean {
+  return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && Number.isFinite(Number(text));
 }

@@ -1,5 +1,4 @@
-import type { OrderRow } from '../db/catalog-tables.ts';
-import type { Database, Tx } from '../db/client.ts';
+import type { Tx } from '../db/client.ts';
 import { type MetadataCheck, readMetadataCheck } from './metadata-schemas.ts';
 import { writeOrderCustomers } from './order-customers.ts';
 import { type OrderInput, orderFields } from './order-input.ts';
@@ -69,36 +68,4 @@ function refuse(order: OrderInput, drafts: OrderDrafts, check: MetadataCheck): O
   }
   const message = check(order.metadata, { isNew: known === undefined });
   return message === undefined ? undefined : { code: 'METADATA_VALIDATION_FAILED', message };
-}
-
-/** The project's order of this id or, failing that, of this source id. */
-export async function findOrder(db: Database, projectId: string, idOrSource: string): Promise<OrderRow | undefined> {
-  return db
-    .selectFrom('orders')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where((eb) => eb.or([eb('id', '=', idOrSource), eb('source_id', '=', idOrSource)]))
-    .orderBy((eb) => eb('id', '=', idOrSource), 'desc')
-    .limit(1)
-    .executeTakeFirst();
-}
-
-/** A page of the project's orders, the newest first, and how many there are in all. `page` counts from 1. */
-export async function listOrders(
-  db: Database,
-  projectId: string,
-  { limit, page }: { readonly limit: number; readonly page: number },
-): Promise<{ readonly orders: OrderRow[]; readonly total: number }> {
-  const ours = db.selectFrom('orders').where('project_id', '=', projectId);
-  const [orders, { total }] = await Promise.all([
-    // Ids begin with the time.
-    ours
-      .selectAll()
-      .orderBy('id', 'desc')
-      .limit(limit)
-      .offset((page - 1) * limit)
-      .execute(),
-    ours.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { orders, total };
 }

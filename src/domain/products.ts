@@ -1,10 +1,9 @@
 import { sql } from 'kysely';
-import type { ProductRow } from '../db/catalog-tables.ts';
 import type { Database, Tx } from '../db/client.ts';
 import { rowsAs } from '../db/rows.ts';
 import { newHexIds } from './hex-ids.ts';
 
-/** All SQL on products. */
+/** The SQL on products alone. */
 
 /** A product as a new one is made, and which of it an existing one takes. `attributes` and `metadata` are JSON texts. */
 export interface ProductWrite {
@@ -134,39 +133,6 @@ export async function readImportProducts(
   );
   const bySourceId = rows.map((row) => [row.source_id ?? row.id, row] as const);
   return new Map([...bySourceId, ...rows.map((row) => [row.id, row] as const)]);
-}
-
-/** The project's product of this id or, failing that, of this source id. */
-export async function findProduct(
-  db: Database | Tx,
-  projectId: string,
-  idOrSourceId: string,
-): Promise<ProductRow | undefined> {
-  return db
-    .selectFrom('products')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where((eb) => eb.or([eb('id', '=', idOrSourceId), eb('source_id', '=', idOrSourceId)]))
-    .orderBy((eb) => eb('id', '=', idOrSourceId), 'desc')
-    .limit(1)
-    .executeTakeFirst();
-}
-
-/** A page of the project's products, newest first. */
-export async function listProducts(
-  db: Database,
-  projectId: string,
-  page: { readonly limit: number; readonly page: number },
-): Promise<{ products: ProductRow[]; total: number }> {
-  const ofProject = db.selectFrom('products').where('project_id', '=', projectId);
-  const products = await ofProject
-    .selectAll()
-    .orderBy('id', 'desc')
-    .limit(page.limit)
-    .offset((page.page - 1) * page.limit)
-    .execute();
-  const { total } = await ofProject.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
-  return { products, total };
 }
 
 /** Deletes the project's product of this id for good, with its SKUs. */

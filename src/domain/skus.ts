@@ -4,7 +4,7 @@ import type { Database, Tx } from '../db/client.ts';
 import { rowsAs } from '../db/rows.ts';
 import { newHexIds } from './hex-ids.ts';
 
-/** All SQL on SKUs. A source id is unique in the project's whole catalogue, whatever the product. */
+/** The SQL on SKUs alone. A source id is unique in the project's whole catalogue, whatever the product. */
 
 /** A SKU as an import writes it. `attributes` and `metadata` are JSON texts. */
 export interface SkuRecord {
@@ -64,35 +64,6 @@ export async function upsertSkus(
     where skus.product_id = excluded.product_id
     returning source_id`.execute(tx);
   return new Set(written.map((row) => row.source_id));
-}
-
-/** The project's SKU of this id or, failing that, of this source id. */
-export async function findSku(db: Database | Tx, projectId: string, idOrSourceId: string): Promise<SkuRow | undefined> {
-  return db
-    .selectFrom('skus')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where((eb) => eb.or([eb('id', '=', idOrSourceId), eb('source_id', '=', idOrSourceId)]))
-    .orderBy((eb) => eb('id', '=', idOrSourceId), 'desc')
-    .limit(1)
-    .executeTakeFirst();
-}
-
-/** A page of a product's SKUs, newest first. */
-export async function listSkus(
-  db: Database,
-  productId: string,
-  page: { readonly limit: number; readonly page: number },
-): Promise<{ skus: SkuRow[]; total: number }> {
-  const ofProduct = db.selectFrom('skus').where('product_id', '=', productId);
-  const skus = await ofProduct
-    .selectAll()
-    .orderBy('id', 'desc')
-    .limit(page.limit)
-    .offset((page.page - 1) * page.limit)
-    .execute();
-  const { total } = await ofProduct.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
-  return { skus, total };
 }
 
 /** The newest SKUs of each of these products, at most `limit` for each, and how many each has. */

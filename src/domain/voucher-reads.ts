@@ -2,6 +2,7 @@ import { type ExpressionBuilder, sql } from 'kysely';
 import type { Database, Tx } from '../db/client.ts';
 import type { Tables, VoucherRow } from '../db/tables.ts';
 import { isStorable } from '../tasks/input.ts';
+import { type FilterFields, type Filters, passing } from './filters.ts';
 
 /** A voucher that can be read: none in the bin. */
 export interface FoundVoucher extends VoucherRow {
@@ -20,7 +21,26 @@ export interface VoucherFilter {
   readonly ids?: readonly string[] | undefined;
   readonly createdBefore?: Date | undefined;
   readonly createdAfter?: Date | undefined;
+  readonly updatedBefore?: Date | undefined;
+  readonly updatedAfter?: Date | undefined;
+  /** Conditions on `voucherFields`. */
+  readonly filters?: Filters | undefined;
 }
+
+/** What a list can be filtered by. */
+export const voucherFields: FilterFields = {
+  id: { column: 'vouchers.id', holds: 'text' },
+  code: { column: 'vouchers.code', holds: 'text' },
+  type: { column: 'vouchers.type', holds: 'text' },
+  category: { column: 'vouchers.category', holds: 'text' },
+  campaign: { column: 'campaigns.name', holds: 'text' },
+  campaign_id: { column: 'vouchers.campaign_id', holds: 'text' },
+  additional_info: { column: 'vouchers.additional_info', holds: 'text' },
+  start_date: { column: 'vouchers.start_date', holds: 'moment' },
+  expiration_date: { column: 'vouchers.expiration_date', holds: 'moment' },
+  created_at: { column: 'vouchers.created_at', holds: 'moment' },
+  updated_at: { column: 'vouchers.updated_at', holds: 'moment' },
+};
 
 /** How a list may be sorted; the id settles ties. */
 const sortings = {
@@ -67,7 +87,8 @@ export async function listVouchers(
   filter: VoucherFilter,
   { limit, page, order }: { readonly limit: number; readonly page: number; readonly order: VoucherOrder },
 ): Promise<{ vouchers: FoundVoucher[]; total: number }> {
-  if (!isStorable(filter)) return { vouchers: [], total: 0 };
+  const { filters: _, ...texts } = filter;
+  if (!isStorable(texts)) return { vouchers: [], total: 0 };
   const vouchers = await selectVouchers(db, projectId, filter)
     .selectAll('vouchers')
     .select('campaigns.name as campaign')
@@ -94,7 +115,8 @@ function conditionsOf(
   eb: ExpressionBuilder<Pick<Tables, 'vouchers' | 'campaigns'>, 'vouchers' | 'campaigns'>,
   filter: VoucherFilter,
 ) {
-  const { campaignId, campaign, category, code, ids, createdBefore, createdAfter } = filter;
+  const { campaignId, campaign, category, code, ids, filters } = filter;
+  const { createdBefore, createdAfter, updatedBefore, updatedAfter } = filter;
   return [
     ...(campaignId === undefined ? [] : [eb('vouchers.campaign_id', '=', campaignId)]),
     ...(campaign === undefined ? [] : [eb('campaigns.name', '=', campaign)]),
@@ -103,5 +125,8 @@ function conditionsOf(
     ...(ids === undefined ? [] : [eb.or([eb('vouchers.id', 'in', ids), eb('vouchers.code', 'in', ids)])]),
     ...(createdBefore === undefined ? [] : [eb('vouchers.created_at', '<', createdBefore)]),
     ...(createdAfter === undefined ? [] : [eb('vouchers.created_at', '>', createdAfter)]),
+    ...(updatedBefore === undefined ? [] : [eb('vouchers.updated_at', '<', updatedBefore)]),
+    ...(updatedAfter === undefined ? [] : [eb('vouchers.updated_at', '>', updatedAfter)]),
+    ...(filters === undefined ? [] : [passing(filters)]),
   ];
 }

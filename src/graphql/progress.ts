@@ -1,11 +1,14 @@
+import { operationOf } from '../tasks/engine.ts';
+import type { Failure } from '../tasks/operation.ts';
 import { estimatedCompletionOf, progressOf, ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
-import type { Builder, FieldBuilder, InterfaceType, ObjectType } from './builder.ts';
+import { findTaskAhead } from '../tasks/unfinished.ts';
+import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
+import type { Context } from './context.ts';
 import type { Enums } from './enums.ts';
-import { type FailuresType, failuresPage, readFailures } from './failures.ts';
-import { pageOptions } from './pages.ts';
+import type { TaskList } from './task-lists.ts';
 
 /** The interface that both task models implement: everything in it comes from the snapshot, but for the failures. */
-export function defineProgress(builder: Builder, enums: Enums, failures: FailuresType): InterfaceType<Snapshot> {
+export function defineProgress(builder: Builder, enums: Enums, failures: TaskList<Failure>): InterfaceType<Snapshot> {
   const counts = defineCounts(builder);
   return builder.interfaceRef<Snapshot>('TaskProgress').implement({
     description:
@@ -31,19 +34,26 @@ export function defineProgress(builder: Builder, enums: Enums, failures: Failure
       }),
       waitingReason: t.string({
         nullable: true,
-        description: 'Why a QUEUED task is not running yet.',
-        resolve: ({ state }) => (state === 'QUEUED' ? 'Waiting for a free worker' : null),
+        description: 'Why a QUEUED task is not running yet: for want of a worker, or because of a task that it names.',
+        ...costs({ own: 20 }),
+        resolve: (task, _args, context) => (task.state === 'QUEUED' ? readWaitingReason(context, task) : null),
       }),
       ...momentFields(t),
       failures: t.field({
-        type: failures,
+        ...failures,
         description:
           'Why items were refused, in row order; while the task runs, those so far. FORBIDDEN to a watch token.',
-        ...pageOptions(builder, failuresPage),
-        resolve: ({ id }, args, context) => readFailures(context, id, args),
       }),
     }),
   });
+}
+
+async function readWaitingReason({ deps }: Context, task: Snapshot): Promise<string> {
+  const { db, engine } = deps;
+  const operation = operationOf(engine.operations, task.operation);
+  const ahead = operation.oneByOne ? await findTaskAhead(db, task) : undefined;
+  if (ahead === undefined) return 'Waiting for a free worker';
+  return `Waiting for ${ahead} to end: a project's tasks of \`${operation.mutation.name}\` run one by one`;
 }
 
 /** Which member of `BulkTask` a task is. */

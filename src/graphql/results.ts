@@ -1,16 +1,15 @@
 import { type EngineDeps, operationOf } from '../tasks/engine.ts';
-import type { ResultShape } from '../tasks/operation.ts';
+import type { Failure, ResultShape } from '../tasks/operation.ts';
 import { reportPath, reportsAvailableTill, resultMessageOf } from '../tasks/results.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, FieldBuilder, UnionType } from './builder.ts';
 import { requireCaller } from './context.ts';
-import { type FailuresType, failuresPage, readFailures } from './failures.ts';
-import { pageOptions } from './pages.ts';
+import type { TaskList } from './task-lists.ts';
 
 export type ResultType = UnionType<Snapshot>;
 
 /** What an async action leaves behind: one member for each family of the contract that an operation uses. */
-export function defineResults(builder: Builder, failures: FailuresType): ResultType {
+export function defineResults(builder: Builder, failures: TaskList<Failure>): ResultType {
   const importResult = defineImportResult(builder, failures);
   const countResult = builder.objectRef<Snapshot>('CountResult').implement({
     description: 'What came of an action that touches many resources in one way.',
@@ -25,7 +24,7 @@ export function defineResults(builder: Builder, failures: FailuresType): ResultT
   });
 }
 
-function defineImportResult(builder: Builder, failures: FailuresType) {
+function defineImportResult(builder: Builder, failures: TaskList<Failure>) {
   return builder.objectRef<Snapshot>('ImportResult').implement({
     description: 'What came of an import.',
     fields: (t) => ({
@@ -33,16 +32,14 @@ function defineImportResult(builder: Builder, failures: FailuresType) {
       doneCount: doneField(t),
       failedCount: failedField(t),
       failed: t.field({
-        type: failures,
+        ...failures,
         description: 'Why items were refused, in row order. FORBIDDEN to a watch token.',
-        ...pageOptions(builder, failuresPage),
-        resolve: ({ id }, args, context) => readFailures(context, id, args),
       }),
     }),
   });
 }
 
-function defineUpdateResult(builder: Builder, failures: FailuresType) {
+function defineUpdateResult(builder: Builder, failures: TaskList<Failure>) {
   return builder.objectRef<Snapshot>('BulkUpdateResult').implement({
     description: 'What came of a bulk update.',
     fields: (t) => ({
@@ -62,10 +59,8 @@ function defineUpdateResult(builder: Builder, failures: FailuresType) {
         resolve: reportsAvailableTill,
       }),
       errors: t.field({
-        type: failures,
+        ...failures,
         description: 'Why items were refused, in row order. FORBIDDEN to a watch token.',
-        ...pageOptions(builder, failuresPage),
-        resolve: ({ id }, args, context) => readFailures(context, id, args),
       }),
     }),
   });

@@ -1,4 +1,5 @@
 import { GraphQLError, type ValueNode, valueFromASTUntyped } from 'graphql';
+import { findNotFinite } from '../finite.ts';
 import { isUpload } from '../tasks/input.ts';
 import type { Upload } from '../tasks/operation.ts';
 import type { Builder } from './builder.ts';
@@ -19,10 +20,10 @@ export function addScalars(builder: Builder): void {
     parseLiteral: (node) => readDecimal('value' in node ? node.value : undefined),
   });
   builder.scalarType('JSON', {
-    description: 'Any JSON value.',
+    description: 'Any JSON value. Its numbers must be finite.',
     serialize: (value) => value,
-    parseValue: (value) => value,
-    parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+    parseValue: readJson,
+    parseLiteral: (node, variables) => readJson(valueFromASTUntyped(node, variables)),
   });
   builder.scalarType('File', {
     description:
@@ -48,6 +49,14 @@ function readDecimal(value: unknown): string {
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
   if (!decimalPattern.test(text)) throw new GraphQLError('Expected a Decimal: a number, or a string such as "12.50"');
   return text;
+}
+
+/** What reads as an infinite number would be stored as null. */
+function readJson(value: unknown): unknown {
+  const path = findNotFinite(value);
+  if (path === undefined) return value;
+  const place = path.length === 0 ? '' : ` (at ${path.join('.')})`;
+  throw new GraphQLError(`Expected JSON: a number must be finite${place}`);
 }
 
 function readFile(value: unknown | ValueNode): Upload {

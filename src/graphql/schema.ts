@@ -1,9 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import type { EngineDeps } from '../tasks/engine.ts';
 import { createBuilder } from './builder.ts';
-import { defineCards } from './cards.ts';
 import { defineEnums } from './enums.ts';
-import { defineFailures } from './failures.ts';
 import { defineFilter } from './filter.ts';
 import { createInputTypes } from './input-types.ts';
 import { addMetadataSchemas } from './metadata-schemas.ts';
@@ -14,6 +12,7 @@ import { addQueries } from './queries.ts';
 import { defineResults } from './results.ts';
 import { addScalars } from './scalars.ts';
 import { addSubscriptions } from './subscriptions.ts';
+import { defineCards, defineFailures } from './task-lists.ts';
 import { defineTasks } from './tasks.ts';
 import { defineUserError } from './user-errors.ts';
 import { addWatchTokens } from './watch-tokens.ts';

@@ -1,4 +1,4 @@
-import { cardsCsvPath } from '../domain/gift-cards.ts';
+import { cardsCsvPath, type GiftCard } from '../domain/gift-cards.ts';
 import {
   asyncActionStatusOf,
   bulkIssuanceStatusOf,
@@ -9,12 +9,11 @@ import {
 } from '../tasks/results.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, FieldBuilder, InterfaceType, ObjectType, UnionType } from './builder.ts';
-import { type CardsType, cardsPage, readCards } from './cards.ts';
 import { type Context, requireCaller } from './context.ts';
 import type { Enums } from './enums.ts';
-import { pageOptions } from './pages.ts';
 import { typeNameOf } from './progress.ts';
 import { actionTypeOf, type ResultType } from './results.ts';
+import type { TaskList } from './task-lists.ts';
 
 /** A task may be older than the 24 days of milliseconds that an Int holds. */
 const greatestInt = 2_147_483_647;
@@ -27,7 +26,7 @@ export interface TaskTypes {
 
 export function defineTasks(
   builder: Builder,
-  parts: { enums: Enums; progress: InterfaceType<Snapshot>; cards: CardsType; result: ResultType },
+  parts: { enums: Enums; progress: InterfaceType<Snapshot>; cards: TaskList<GiftCard>; result: ResultType },
 ): TaskTypes {
   const issuance = defineIssuance(builder, parts);
   const action = defineAction(builder, parts);
@@ -41,7 +40,7 @@ export function defineTasks(
 
 function defineIssuance(
   builder: Builder,
-  { enums, progress, cards }: { enums: Enums; progress: InterfaceType<Snapshot>; cards: CardsType },
+  { enums, progress, cards }: { enums: Enums; progress: InterfaceType<Snapshot>; cards: TaskList<GiftCard> },
 ): ObjectType<Snapshot> {
   return builder.objectRef<Snapshot>('BulkIssuanceTask').implement({
     description: 'Gift cards of one program that are issued in bulk: a number of them, or one for each recipient.',
@@ -68,10 +67,8 @@ function defineIssuance(
         resolve: csvDownloadUrlOf,
       }),
       cards: t.field({
-        type: cards,
+        ...cards,
         description: 'The cards in row order; while the task runs, those issued so far. FORBIDDEN to a watch token.',
-        ...pageOptions(builder, cardsPage),
-        resolve: ({ id }, args, context) => readCards(context, id, args),
       }),
     }),
   });

@@ -5,14 +5,14 @@ import { checkGeneration, generate, generationSpec } from '../domain/campaign-ge
 import { type CampaignInput, campaignInput, refuseUnstorable } from '../domain/campaign-input.ts';
 import { generatedVoucher } from '../domain/campaign-voucher-input.ts';
 import {
+  beginCampaignWork,
+  endCampaignWork,
+  failCampaignWork,
   lockCampaign,
-  markCampaignDone,
-  markCampaignFailed,
   requireLocked,
-  updateCampaign,
 } from '../domain/campaigns.ts';
 import { id } from '../tasks/input.ts';
-import { type ApplyContext, defineOperation } from '../tasks/operation.ts';
+import { defineOperation } from '../tasks/operation.ts';
 
 const input = z
   .object({
@@ -38,7 +38,7 @@ export const generateCampaignVouchers = defineOperation<z.infer<typeof input>, n
   async plan({ campaign_id, vouchers_count, ...spec }, { tx, projectId }) {
     const campaign = await requireLocked(tx, projectId, campaign_id);
     await checkGeneration(tx, campaign, vouchers_count, spec);
-    await updateCampaign(tx, campaign.id, { vouchers_generation_status: 'IN_PROGRESS' });
+    await beginCampaignWork(tx, campaign.id, 'IN_PROGRESS');
     return { parameters: { campaignId: campaign.id, spec: withoutAbsent(spec) }, items: { count: vouchers_count } };
   },
 
@@ -60,8 +60,8 @@ export const generateCampaignVouchers = defineOperation<z.infer<typeof input>, n
     return { failures };
   },
 
-  finish: markDone,
-  abandon: markFailed,
+  finish: endCampaignWork,
+  abandon: failCampaignWork,
 });
 
 /** The same task for a campaign that is created with it, in one transaction: the input is the campaign. */
@@ -70,19 +70,10 @@ export const createCampaignVouchers = defineOperation<CampaignInput, never>({
   input: campaignInput,
   async plan(campaign, context) {
     const { id: campaign_id } = await createCampaign(context.tx, context.projectId, campaign);
-    await updateCampaign(context.tx, campaign_id, { creation_status: 'IN_PROGRESS' });
     const vouchers_count = campaign.vouchers_count ?? 0;
     return generateCampaignVouchers.plan({ campaign_id, vouchers_count }, context);
   },
 });
-
-async function markDone({ tx, parameters: stored }: ApplyContext): Promise<void> {
-  await markCampaignDone(tx, parameters.parse(stored).campaignId);
-}
-
-async function markFailed({ tx, parameters: stored }: ApplyContext): Promise<void> {
-  await markCampaignFailed(tx, parameters.parse(stored).campaignId);
-}
 
 function withoutAbsent(spec: object): JsonObject {
   return JSON.parse(JSON.stringify(spec));

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { type CampaignCsvRow, campaignRowReader, checkCampaignHeader } from '../domain/campaign-csv.ts';
-import { duplicate, importIntoCampaign, refuseAll } from '../domain/campaign-imports.ts';
+import { beginningWork, duplicate, importIntoCampaign, refuseAll } from '../domain/campaign-imports.ts';
 import { metadataResourceOf } from '../domain/campaign-input.ts';
 import { type CampaignVoucherRecord, updateActiveAndCategory } from '../domain/campaign-vouchers.ts';
-import { lockCampaign, requireCampaign } from '../domain/campaigns.ts';
+import { endCampaignWork, failCampaignWork, lockCampaign, requireCampaign } from '../domain/campaigns.ts';
 import { readCsv } from '../domain/csv.ts';
 import { readMetadataSchema } from '../domain/metadata-schemas.ts';
 import { findTakenCodes } from '../domain/vouchers.ts';
@@ -46,7 +46,7 @@ export const importCampaignVouchersCsv = defineOperation<z.infer<typeof input>, 
     const campaign = await requireCampaign(tx, projectId, request.campaign_id);
     const { header, rows } = await readCsv(request.file.stream, { maxLineBytes: limits.maxCsvLineBytes });
     checkCampaignHeader(header);
-    return { parameters: { campaignId: campaign.id, header }, items: rows };
+    return { parameters: { campaignId: campaign.id, header }, items: beginningWork(tx, campaign.id, rows) };
   },
 
   async apply(chunk, context) {
@@ -75,6 +75,9 @@ export const importCampaignVouchersCsv = defineOperation<z.infer<typeof input>, 
     failures.push(...refused.flatMap((one) => (rows.get(one.key ?? '') ?? []).map(({ row }) => ({ ...one, row }))));
     return { failures };
   },
+
+  finish: endCampaignWork,
+  abandon: failCampaignWork,
 });
 
 interface ReadRow {

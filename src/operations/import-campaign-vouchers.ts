@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { importIntoCampaign, refuseAll } from '../domain/campaign-imports.ts';
+import { beginningWork, importIntoCampaign, refuseAll } from '../domain/campaign-imports.ts';
 import { metadataResourceOf } from '../domain/campaign-input.ts';
 import { campaignVoucherInput, voucherMaker } from '../domain/campaign-voucher-input.ts';
 import type { CampaignVoucherRecord } from '../domain/campaign-vouchers.ts';
-import { lockCampaign, requireCampaign } from '../domain/campaigns.ts';
+import { endCampaignWork, failCampaignWork, lockCampaign, requireCampaign } from '../domain/campaigns.ts';
 import { type MetadataCheck, readMetadataCheck } from '../domain/metadata-schemas.ts';
 import { failureOf } from '../domain/reasons.ts';
 import { findTakenCodes } from '../domain/vouchers.ts';
@@ -48,7 +48,7 @@ export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Ite
     if (duplicates > 0) {
       throw badInput(['vouchers'], 'DUPLICATE_KEY', `${duplicates} voucher codes(s) already exist.`);
     }
-    return { parameters: { campaignId: campaign.id }, items: vouchers };
+    return { parameters: { campaignId: campaign.id }, items: beginningWork(tx, campaign.id, vouchers) };
   },
 
   async apply(chunk, context) {
@@ -60,6 +60,9 @@ export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Ite
     const { records, failures } = readVouchers(chunk, voucherMaker(campaign), check);
     return { failures: [...failures, ...(await importIntoCampaign(tx, campaign, records))] };
   },
+
+  finish: endCampaignWork,
+  abandon: failCampaignWork,
 });
 
 function requireCodes(vouchers: readonly Item[]): string[] {

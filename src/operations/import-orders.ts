@@ -21,6 +21,7 @@ export const importOrders = defineOperation<z.infer<typeof input>, Item>({
   actionType: 'ORDERS.IMPORT',
   result: { family: 'IMPORT', noun: 'order', failure: { key: 'source_id', missing: null, row: false } },
   chunkSize: 500,
+  oneByOne: true,
   mutation: {
     name: 'importOrders',
     description: 'Creates or updates orders by their id or source id, with their customers and referrers.',

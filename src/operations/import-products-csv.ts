@@ -21,7 +21,7 @@ export const importProductsCsv = defineOperation<z.infer<typeof input>, Row>({
   name: 'products.import_csv',
   model: 'ASYNC_ACTION',
   actionType: 'PRODUCTS.IMPORT_CSV',
-  result: { family: 'IMPORT', noun: 'product', failure: { key: 'source_id', row: true } },
+  result: { family: 'IMPORT', noun: 'product', failure: { key: 'source_id', missing: 'LEFT_OUT', row: true } },
   chunkSize: 2_000,
   mutation: {
     name: 'importProductsCsv',

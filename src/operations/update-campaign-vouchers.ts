@@ -3,9 +3,10 @@ import { planChanges } from '../domain/campaign-changes.ts';
 import { campaignChanges, refuseUnstorable } from '../domain/campaign-input.ts';
 import { findVoucherIds, followCampaign, followingColumns } from '../domain/campaign-vouchers.ts';
 import {
+  beginCampaignWork,
+  endCampaignWork,
+  failCampaignWork,
   lockCampaign,
-  markCampaignDone,
-  markCampaignFailed,
   requireLocked,
   updateCampaign,
 } from '../domain/campaigns.ts';
@@ -43,13 +44,8 @@ export const updateCampaignVouchers = defineOperation<z.infer<typeof input>, str
     const campaign = await requireLocked(tx, projectId, campaign_id);
     const { campaign: changes, columns, metadataKeys } = await planChanges(tx, campaign, given);
     const ids = await findVoucherIds(tx, campaign.id, { untouched: true });
-    const status = ids === undefined ? 'DONE' : 'MODIFYING';
-    await updateCampaign(
-      tx,
-      campaign.id,
-      { ...changes, creation_status: status, vouchers_generation_status: status },
-      { touch: true },
-    );
+    await updateCampaign(tx, campaign.id, changes, { touch: true });
+    if (ids !== undefined) await beginCampaignWork(tx, campaign.id, 'MODIFYING');
     return {
       parameters: { campaignId: campaign.id, columns, metadataKeys },
       items: ids ?? [],
@@ -63,13 +59,8 @@ export const updateCampaignVouchers = defineOperation<z.infer<typeof input>, str
     return { failures: refuse(chunk, await followCampaign(context.tx, campaign, chunk.items, what)) };
   },
 
-  async finish(context) {
-    await markCampaignDone(context.tx, parameters.parse(context.parameters).campaignId);
-  },
-
-  async abandon(context) {
-    await markCampaignFailed(context.tx, parameters.parse(context.parameters).campaignId);
-  },
+  finish: endCampaignWork,
+  abandon: failCampaignWork,
 });
 
 function refuse(chunk: Chunk<string>, written: ReadonlySet<string>): Failure[] {

@@ -53,6 +53,11 @@ export function answers(description: string, schema: JsonSchema, type = 'applica
   return { description, content: { [type]: { schema } } };
 }
 
+/** The JSON body of an operation; `optional` where a request may come without one. */
+export function jsonBody(schema: JsonSchema, need: 'required' | 'optional'): object {
+  return { required: need === 'required', content: { 'application/json': { schema } } };
+}
+
 /** One parameter of an operation; one in the path is required. */
 export function parameter(
   place: 'path' | 'query' | 'header',

@@ -18,6 +18,8 @@ export interface Operation<Input = unknown, Item = unknown> {
   readonly result: ResultShape | null;
   /** Items applied and committed at once. */
   readonly chunkSize: number;
+  /** A project's tasks of this kind run one by one, in the order of their starts. */
+  readonly oneByOne?: boolean;
   readonly mutation: { readonly name: string; readonly description: string };
   /** The one definition of the input, for both doors. Property names as on the REST wire; GraphQL has them in camel case. */
   readonly input: z.ZodType<Input>;
@@ -72,8 +74,13 @@ export type ResultShape =
   | {
       readonly family: 'IMPORT';
       readonly noun: string;
-      /** Under which name a failure's key is told, if at all; what stands for a missing one; whether the row number is told. */
-      readonly failure: { readonly key: 'code' | 'source_id' | null; readonly missing?: null; readonly row: boolean };
+      /** Under which name a failure's key is told, if at all; what stands for a missing one (`''` by default); whether
+       *  the row number is told. */
+      readonly failure: {
+        readonly key: 'code' | 'source_id' | null;
+        readonly missing?: null | 'LEFT_OUT';
+        readonly row: boolean;
+      };
     }
   /** C, a bulk update: counters, errors and report files. The key names the first column of the report. */
   | { readonly family: 'UPDATE'; readonly key: 'code' | 'source_id' };

@@ -70,8 +70,9 @@ export function importFailureOf(
   failure: Failure,
 ): Record<string, unknown> {
   const missing = shape.missing === null ? null : '';
+  const hasNoKey = shape.key === null || (shape.missing === 'LEFT_OUT' && failure.key === null);
   return {
-    ...(shape.key === null ? {} : { [shape.key]: failure.key ?? missing }),
+    ...(hasNoKey ? {} : { [shape.key]: failure.key ?? missing }),
     ...(shape.row ? { row: failure.row } : {}),
     reason: failure.message,
   };

@@ -82,7 +82,8 @@ async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input:
   });
   if (chunkCount === 0) return task;
   if (request.inline) return applyAll(tx, operation, task, chunkCount);
-  await deps.jobs.enqueue(tx, id, chunkCount);
+  if (operation.oneByOne) await deps.jobs.enqueueInTurn(tx, id, chunkCount, `${projectId} ${operation.name}`);
+  else await deps.jobs.enqueue(tx, id, chunkCount);
   return task;
 }
 

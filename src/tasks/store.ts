@@ -5,7 +5,7 @@ import type { Failure } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
 import type { TaskModel, TaskState } from './state.ts';
 
-/** All SQL on tasks. Times are the database's; every change of a task is one version more. */
+/** The SQL on tasks; unfinished.ts has more. Times are the database's; every change of a task is one version more. */
 
 export interface NewTask {
   readonly id: string;

@@ -1,14 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
+import { readCustomer, readReport, runAction } from '../support/actions.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
-import { type CustomerActions, createCustomerActions } from './customer-actions.ts';
+import { defineMetadata, runMutation } from '../support/mutations.ts';
 
 let app: TestApp;
-let actions: CustomerActions;
 const path = '/v1/customers/bulk/async';
 
 beforeAll(async () => {
   app = await startTestApp();
-  actions = createCustomerActions(app);
 });
 
 test('creates a customer that is unknown, and writes only the fields given of one that exists', async () => {
@@ -29,17 +28,17 @@ test('creates a customer that is unknown, and writes only the fields given of on
     metadata: { lang: 'en', test: true },
     birthday: '2022-04-04',
   };
-  const created = await actions.start(path, [official]);
+  const created = await runAction(app, path, [official]);
   expect(created).toMatchObject({ type: 'CUSTOMERS.BULK_UPDATE', status: 'DONE', operation_status: 'SUCCESS' });
   expect(created.result).toMatchObject({ done_count: 1, failed_count: 0, errors: [] });
-  expect(await actions.report(created)).toEqual(['source_id,found,updated', 'John.Smith@email.com,false,true']);
-  const { id, ...before } = await actions.read('John.Smith@email.com');
+  expect(await readReport(created)).toEqual(['John.Smith@email.com,false,true']);
+  const { id, ...before } = await readCustomer(app, 'John.Smith@email.com');
   expect(before).toMatchObject({ ...official, birthdate: '2022-04-04' });
   expect(before).not.toHaveProperty('updated_at');
 
-  const changed = await actions.start(path, [{ source_id: official.source_id, name: 'J.', metadata: { more: 1 } }]);
-  expect(await actions.report(changed)).toEqual(['source_id,found,updated', 'John.Smith@email.com,true,true']);
-  expect(await actions.read('John.Smith@email.com')).toEqual({
+  const changed = await runAction(app, path, [{ source_id: official.source_id, name: 'J.', metadata: { more: 1 } }]);
+  expect(await readReport(changed)).toEqual(['John.Smith@email.com,true,true']);
+  expect(await readCustomer(app, 'John.Smith@email.com')).toEqual({
     ...before,
     id,
     name: 'J.',
@@ -47,36 +46,36 @@ test('creates a customer that is unknown, and writes only the fields given of on
     updated_at: expect.any(String),
   });
 
-  const again = await actions.start(path, [{ source_id: official.source_id, name: 'J.', metadata: { more: 1 } }]);
-  expect(await actions.report(again)).toEqual(['source_id,found,updated', 'John.Smith@email.com,true,false']);
+  const again = await runAction(app, path, [{ source_id: official.source_id, name: 'J.', metadata: { more: 1 } }]);
+  expect(await readReport(again)).toEqual(['John.Smith@email.com,true,false']);
   expect(again.result).toMatchObject({ done_count: 1, failed_count: 0 });
 });
 
 test('keeps nulls in metadata and in the address, and empties a field that is null', async () => {
-  await actions.start(path, [{ source_id: 'nulls' }]);
-  const fresh = await actions.read('nulls');
+  await runAction(app, path, [{ source_id: 'nulls' }]);
+  const fresh = await readCustomer(app, 'nulls');
   expect(fresh).toMatchObject({ address: null });
   for (const absent of ['metadata', 'name', 'birthdate']) expect(fresh).not.toHaveProperty(absent);
 
-  await actions.start(path, [
+  await runAction(app, path, [
     { source_id: 'nulls', name: 'N', address: { city: 'Warsaw', country: 'Poland' }, metadata: { test: 123 } },
   ]);
-  expect(await actions.read('nulls')).toMatchObject({
+  expect(await readCustomer(app, 'nulls')).toMatchObject({
     address: { city: 'Warsaw', country: 'Poland' },
     metadata: { test: 123 },
   });
-  await actions.start(path, [
+  await runAction(app, path, [
     { source_id: 'nulls', name: null, address: { city: null, country: null }, metadata: { test: null } },
   ]);
-  const emptied = await actions.read('nulls');
+  const emptied = await readCustomer(app, 'nulls');
   expect(emptied).toMatchObject({ address: { city: null, country: null }, metadata: { test: null } });
   expect(emptied).not.toHaveProperty('name');
-  await actions.start(path, [{ source_id: 'nulls', address: null }]);
-  expect(await actions.read('nulls')).toMatchObject({ address: null, metadata: { test: null } });
+  await runAction(app, path, [{ source_id: 'nulls', address: null }]);
+  expect(await readCustomer(app, 'nulls')).toMatchObject({ address: null, metadata: { test: null } });
 
   const given = { sourceId: 'nulls', phone: null, address: { line1: null, postalCode: '1' }, metadata: { more: null } };
-  await actions.mutate('bulkUpdateCustomers', { customers: [given] });
-  expect(await actions.read('nulls')).toMatchObject({
+  await runMutation(app, 'bulkUpdateCustomers', { customers: [given] });
+  expect(await readCustomer(app, 'nulls')).toMatchObject({
     address: { line_1: null, postal_code: '1' },
     metadata: { test: null, more: null },
   });
@@ -112,56 +111,49 @@ test.each([
   ],
   ['NUL in a text', { source_id: 'b5', name: 'a\0' }, 'b5', 'name: must not contain NUL or half a surrogate pair'],
 ])('refuses an item with %s and writes the others', async (what, item, source_id, details) => {
-  const action = await actions.start(path, [item, { source_id: `good after ${what}` }]);
+  const action = await runAction(app, path, [item, { source_id: `good after ${what}` }]);
   expect(action.result).toMatchObject({ done_count: 1, failed_count: 1 });
   expect(action.result.errors).toEqual([{ source_id, key: 'invalid_payload', message: 'Invalid payload', details }]);
-  expect(await actions.read(`good after ${what}`)).toMatchObject({ object: 'customer' });
+  expect(await readCustomer(app, `good after ${what}`)).toMatchObject({ object: 'customer' });
 });
 
 test('writes thousands of customers, refuses the bad ones, and reports on each', async () => {
   const known = Array.from({ length: 2_500 }, (_, index) => ({ source_id: `bulk-${index * 2}`, phone: 'kept' }));
-  await actions.start(path, known);
+  await runAction(app, path, known);
   const items = Array.from({ length: 5_000 }, (_, index) => ({
     source_id: `bulk-${index}`,
     name: index % 10 === 7 ? index : `Name ${index}`,
     metadata: { index },
   }));
-  const action = await actions.mutate('bulkUpdateCustomers', {
+  const action = await runMutation(app, 'bulkUpdateCustomers', {
     customers: items.map(({ source_id, ...rest }) => ({ sourceId: source_id, ...rest, name: String(rest.name) })),
   });
   expect(action.result).toMatchObject({ done_count: 5_000, failed_count: 0 });
-  expect(await actions.report(action)).toEqual([
-    'source_id,found,updated',
+  expect(await readReport(action)).toEqual([
     ...items.map(({ source_id }, index) => `${source_id},${index % 2 === 0},true`),
   ]);
-  const mixed = await actions.start(path, items);
+  const mixed = await runAction(app, path, items);
   expect(mixed.result).toMatchObject({ done_count: 4_500, failed_count: 500 });
   expect(mixed.result.errors).toHaveLength(500);
-  expect(await actions.report(mixed)).toEqual([
-    'source_id,found,updated',
+  expect(await readReport(mixed)).toEqual([
     ...items.map(({ source_id, name }) => `${source_id},${typeof name === 'string'},false`),
   ]);
-  expect(await actions.read('bulk-4998')).toMatchObject({
+  expect(await readCustomer(app, 'bulk-4998')).toMatchObject({
     name: 'Name 4998',
     phone: 'kept',
     metadata: { index: 4998 },
   });
-  expect(await actions.read('bulk-4999')).toMatchObject({ name: 'Name 4999', metadata: { index: 4999 } });
+  expect(await readCustomer(app, 'bulk-4999')).toMatchObject({ name: 'Name 4999', metadata: { index: 4999 } });
 });
 
 test('of a source id that stands twice each is written after the other', async () => {
-  const action = await actions.start(path, [
+  const action = await runAction(app, path, [
     { source_id: 'twice', name: 'First', email: 'first@example.com', metadata: { a: 1 } },
     { source_id: 'twice', name: 'Second', metadata: { b: 2 } },
     { source_id: 'twice', name: 'Second' },
   ]);
-  expect(await actions.report(action)).toEqual([
-    'source_id,found,updated',
-    'twice,false,true',
-    'twice,true,true',
-    'twice,true,false',
-  ]);
-  expect(await actions.read('twice')).toMatchObject({
+  expect(await readReport(action)).toEqual(['twice,false,true', 'twice,true,true', 'twice,true,false']);
+  expect(await readCustomer(app, 'twice')).toMatchObject({
     name: 'Second',
     email: 'first@example.com',
     metadata: { a: 1, b: 2 },
@@ -171,11 +163,13 @@ test('of a source id that stands twice each is written after the other', async (
 test('two requests that create the same customers at once lose nothing of each other', async () => {
   const ids = Array.from({ length: 4_000 }, (_, index) => `race-${index}`);
   const [first, second] = await Promise.all([
-    actions.start(
+    runAction(
+      app,
       path,
       ids.map((source_id) => ({ source_id, name: 'N', metadata: { first: true } })),
     ),
-    actions.start(
+    runAction(
+      app,
       path,
       ids.toReversed().map((source_id) => ({ source_id, phone: 'P', metadata: { second: true } })),
     ),
@@ -189,7 +183,7 @@ test('two requests that create the same customers at once lose nothing of each o
   const whole = { name: 'N', phone: 'P', metadata: { first: true, second: true } };
   expect(rows).toHaveLength(4_000);
   expect(rows.filter((row) => JSON.stringify(row) !== JSON.stringify(whole))).toEqual([]);
-  const created = [...(await actions.report(first)), ...(await actions.report(second))].filter((line) =>
+  const created = [...(await readReport(first)), ...(await readReport(second))].filter((line) =>
     line.includes(',false,true'),
   );
   expect(created).toHaveLength(4_000);
@@ -197,9 +191,9 @@ test('two requests that create the same customers at once lose nothing of each o
 
 test('answers a request without a body, or with an empty list, with an action that has ended', async () => {
   for (const body of [undefined, []]) {
-    const action = await actions.start(path, body);
+    const action = await runAction(app, path, body);
     expect(action).toMatchObject({ status: 'DONE', result: { done_count: 0, failed_count: 0, errors: [] } });
-    expect(await actions.report(action)).toEqual(['source_id,found,updated']);
+    expect(await readReport(action)).toEqual([]);
   }
   const { headers } = app.project;
   const bare = await fetch(`${app.url}${path}`, {
@@ -210,18 +204,18 @@ test('answers a request without a body, or with an empty list, with an action th
 });
 
 test('checks metadata by the schema of customers: what is required only of new ones', async () => {
-  await actions.start(path, [{ source_id: 'old' }]);
-  await actions.define({
+  await runAction(app, path, [{ source_id: 'old' }]);
+  await defineMetadata(app, 'customer', {
     level: { type: 'number', array: false, optional: true },
     channel: { type: 'string', array: false, optional: false, eq: ['Facebook', 'Twitter'] },
   });
-  const action = await actions.start(path, [
+  const action = await runAction(app, path, [
     { source_id: 'old', metadata: { level: 1 } },
     { source_id: 'old', metadata: { level: 'high' } },
     { source_id: 'new-1', metadata: { level: 1 } },
     { source_id: 'new-2', metadata: { level: 1, channel: 'Twitter' } },
   ]);
-  await actions.define({});
+  await defineMetadata(app, 'customer', {});
   expect(action.result.errors).toEqual([
     {
       source_id: 'old',
@@ -237,8 +231,7 @@ test('checks metadata by the schema of customers: what is required only of new o
         "channel: must be a string, property is required, must be equal to one of Facebook,Twitter (actual value is 'undefined')",
     },
   ]);
-  expect(await actions.report(action)).toEqual([
-    'source_id,found,updated',
+  expect(await readReport(action)).toEqual([
     'old,true,true',
     'old,true,false',
     'new-1,false,false',

@@ -1,20 +1,20 @@
 import { beforeAll, expect, test } from 'vitest';
 import { ask } from '../graphql/client.ts';
+import { createClient } from '../rest/client.ts';
+import { csvForm, endedAction, readCustomer, runAction } from '../support/actions.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
-import { type CustomerActions, createCustomerActions, csvForm } from './customer-actions.ts';
+import { defineMetadata } from '../support/mutations.ts';
 
 let app: TestApp;
-let actions: CustomerActions;
 const path = '/v1/customers/importCSV';
 const template =
   'Name,Email,Phone,Birthdate,Source_id,City,State,Line_1,Postal_Code,Country,Description,acquisition_channel';
 
 beforeAll(async () => {
   app = await startTestApp();
-  actions = createCustomerActions(app);
 });
 
-const importFile = (...lines: string[]) => actions.start(path, lines.join('\r\n'));
+const importFile = (...lines: string[]) => runAction(app, path, lines.join('\r\n'));
 
 test('creates customers from the columns of the description; any other column is metadata', async () => {
   const action = await importFile(
@@ -29,7 +29,7 @@ test('creates customers from the columns of the description; any other column is
     failed_count: 0,
     failed: [],
   });
-  expect(await actions.read('bob')).toMatchObject({
+  expect(await readCustomer(app, 'bob')).toMatchObject({
     name: 'Bob, Jr.',
     email: 'bob@example.com',
     phone: '+48 1',
@@ -47,35 +47,40 @@ test('creates customers from the columns of the description; any other column is
     description: 'A customer',
     metadata: { channel: 'Twitter' },
   });
-  const ann = await actions.read('ann');
+  const ann = await readCustomer(app, 'ann');
   expect(ann).toMatchObject({ name: 'Ann', address: null });
   expect(ann).not.toHaveProperty('metadata');
 });
 
 test('takes the address columns of the official template, in any case', async () => {
   await importFile(template, 'Eve,,,,eve,Paris,IDF,1 Rue,75001,France,,Facebook');
-  expect(await actions.read('eve')).toMatchObject({
+  expect(await readCustomer(app, 'eve')).toMatchObject({
     address: { city: 'Paris', state: 'IDF', postal_code: '75001', country: 'France' },
     metadata: { Line_1: '1 Rue', acquisition_channel: 'Facebook' },
   });
   await importFile('SOURCE_ID,city', 'eve-2,Lyon');
-  expect(await actions.read('eve-2')).toMatchObject({ address: { city: 'Lyon' } });
+  expect(await readCustomer(app, 'eve-2')).toMatchObject({ address: { city: 'Lyon' } });
 });
 
 test('overwrites a customer that exists as a whole, found by its source id or its id', async () => {
   await importFile(template, 'Old,old@example.com,1,2000-01-01,over,Rome,,,,Italy,Text,Twitter');
-  const { id } = await actions.read('over');
+  const { id } = await readCustomer(app, 'over');
   await importFile('Source_id,Name,tier', 'over,New,gold');
-  const overwritten = await actions.read('over');
+  const overwritten = await readCustomer(app, 'over');
   expect(overwritten).toMatchObject({ id, name: 'New', address: null, metadata: { tier: 'gold' } });
   for (const absent of ['email', 'phone', 'birthdate', 'description']) expect(overwritten).not.toHaveProperty(absent);
   await importFile('Id,Name', `${id},By id`);
-  const byId = await actions.read('over');
+  const byId = await readCustomer(app, 'over');
   expect(byId).toMatchObject({ id, source_id: 'over', name: 'By id' });
   expect(byId).not.toHaveProperty('metadata');
   await importFile('Id,Source_id,Name,tier', `,over,First,1`, `${id},,Second,`, `${id},ignored,Third,3`);
-  expect(await actions.read('over')).toMatchObject({ id, source_id: 'over', name: 'Third', metadata: { tier: '3' } });
-  expect(await actions.read('ignored')).toMatchObject({ code: 404 });
+  expect(await readCustomer(app, 'over')).toMatchObject({
+    id,
+    source_id: 'over',
+    name: 'Third',
+    metadata: { tier: '3' },
+  });
+  expect(await readCustomer(app, 'ignored')).toMatchObject({ code: 404 });
 });
 
 test('creates a customer of its own for each row without a source id', async () => {
@@ -106,11 +111,11 @@ test.each([
   const action = await importFile('Id,Birthdate,Source_id', ',,good-1', row, `,2001-01-01,good after ${what}`);
   expect(action.result).toMatchObject({ done_count: 2, failed_count: 1 });
   expect(action.result.failed).toEqual([{ source_id, row: 2, reason }]);
-  expect(await actions.read(`good after ${what}`)).toMatchObject({ birthdate: '2001-01-01' });
+  expect(await readCustomer(app, `good after ${what}`)).toMatchObject({ birthdate: '2001-01-01' });
 });
 
 test('gives metadata the types that the schema declares, and refuses what is not of them', async () => {
-  await actions.define({
+  await defineMetadata(app, 'customer', {
     points: { type: 'number', array: false, optional: true },
     vip: { type: 'boolean', array: false, optional: true },
     tags: { type: 'string', array: true, optional: true },
@@ -124,7 +129,7 @@ test('gives metadata the types that the schema declares, and refuses what is not
     't-4,,,,true,',
     't-5,1,,,,',
   );
-  await actions.define({});
+  await defineMetadata(app, 'customer', {});
   const channel = 'channel: must be a string, property is required, must be equal to one of Facebook,Twitter';
   expect(action.result.failed).toEqual([
     { source_id: 't-2', row: 2, reason: "points: must be a number (actual value is 'many')" },
@@ -132,7 +137,7 @@ test('gives metadata the types that the schema declares, and refuses what is not
     { source_id: 't-4', row: 4, reason: `${channel} (actual value is 'true')` },
     { source_id: 't-5', row: 5, reason: `${channel} (actual value is 'undefined')` },
   ]);
-  expect(await actions.read('t-1')).toMatchObject({
+  expect(await readCustomer(app, 't-1')).toMatchObject({
     metadata: { points: 12.5, vip: true, tags: ['a', 'b'], channel: 'Twitter', note: '7' },
   });
 });
@@ -149,7 +154,7 @@ test('imports thousands of rows through GraphQL and counts the bad ones', async 
   form.set('0', new Blob([['Source_id,Name,Birthdate', ...rows].join('\n')]), 'customers.csv');
   const response = await fetch(`${app.url}/graphql`, { method: 'POST', headers: app.project.headers, body: form });
   const { data } = (await response.json()) as { data: { importCustomersCsv: { task: { id: string } } } };
-  const { result } = await actions.ended(data.importCustomersCsv.task.id);
+  const { result } = await endedAction(app, data.importCustomersCsv.task.id);
   expect(result).toMatchObject({
     message: '4900 customer(s) imported successfully, 100 failed.',
     done_count: 4_900,
@@ -160,7 +165,7 @@ test('imports thousands of rows through GraphQL and counts the bad ones', async 
     row: 60,
     reason: "Birthdate: must be an ISO 8601 date (actual value is 'tomorrow')",
   });
-  expect(await actions.read('many-4998')).toMatchObject({ name: 'Name 4998', birthdate: '1999-12-31' });
+  expect(await readCustomer(app, 'many-4998')).toMatchObject({ name: 'Name 4998', birthdate: '1999-12-31' });
   const query2 = 'query ($id: ID!) { bulkTask(id: $id) { ... on AsyncAction { state counts { succeeded failed } } } }';
   const answer = await ask(app, query2, { id: data.importCustomersCsv.task.id });
   expect(answer.data).toEqual({ bulkTask: { state: 'SUCCEEDED', counts: { succeeded: 4_900, failed: 100 } } });
@@ -172,7 +177,7 @@ test.each([
   ['names a column twice', 'Source_id,source_id\nx,y\n'],
   ['has a metadata column with white space', 'Source_id,My Region\nx,EU\n'],
 ])('refuses a file that %s as a whole', async (_what, text) => {
-  const { status, body } = await actions.client.post(path, csvForm(text));
+  const { status, body } = await createClient(app).post(path, csvForm(text));
   expect(status).toBe(400);
   expect(body).toMatchObject({ code: 400, key: 'invalid_payload' });
 });
@@ -180,7 +185,7 @@ test.each([
 test('refuses a form without a file', async () => {
   const form = new FormData();
   form.set('other', 'x');
-  const { status, body } = await actions.client.post(path, form);
+  const { status, body } = await createClient(app).post(path, form);
   expect(status).toBe(400);
   expect(body).toMatchObject({ details: "Payload should have required property 'file'" });
 });

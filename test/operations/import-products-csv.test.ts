@@ -77,6 +77,14 @@ test('a row without a source id always makes a product', async () => {
   expect(await products.execute()).toEqual([{ source_id: null }, { source_id: null }]);
 });
 
+test('the failure of a row without a source id names none', async () => {
+  const { result } = await importRows(',,1,,,', ',has-one,1,,,');
+  expect(result.failed).toEqual([
+    { row: 1, reason: 'name is required' },
+    { source_id: 'has-one', row: 2, reason: 'name is required' },
+  ]);
+});
+
 test('of a source id that stands twice, the first row makes the product and the last names it', async () => {
   const { result } = await importRows('First,dup,1,a,,A', 'Last,dup,2,b,,B');
   expect(result.done_count).toBe(2);

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { beforeAll, expect, test } from 'vitest';
 import { checkAsyncAction } from '../support/contracts.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
@@ -17,6 +18,13 @@ function askForToken(
 ): Promise<Answer<Record<string, unknown>>> {
   const headers = { ...credentials, 'content-type': 'application/x-www-form-urlencoded' };
   return client.call('POST', '/v1/oauth/token', { headers, body: new URLSearchParams(form).toString() });
+}
+
+/** Living tokens, as if so many had been asked for in the last minutes, and expired ones. */
+async function addTokens(projectId: string, living: number, expired = 0): Promise<void> {
+  await sql`insert into oauth_tokens (project_id, expires_at)
+    select ${projectId}::uuid, now() + case when n <= ${living}::integer then interval '1 minute' else interval '-1 second' end
+    from generate_series(1, ${living + expired}::integer) as n`.execute(app.app.db);
 }
 
 async function bearer(scope: string): Promise<{ authorization: string }> {
@@ -80,4 +88,26 @@ test('asks for a key pair: nobody, and no token, gets a token', async () => {
     const { status, body } = await askForToken(form, { ...credentials });
     expect([status, body]).toEqual([401, { code: 401, key: 'unauthorized', message: 'Unauthorized' }]);
   }
+});
+
+test('gives a project at most 1,000 living tokens, also when many are asked for at once', async () => {
+  const project = await app.createProject();
+  await addTokens(project.id, 998, 50);
+  const form = { grant_type: 'client_credentials', scope: 'api' };
+  const answers = await Promise.all(Array.from({ length: 6 }, () => askForToken(form, project.headers)));
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429, 429, 429]);
+  const refused = answers.find(({ status }) => status === 429);
+  expect(refused?.body).toEqual({
+    code: 429,
+    key: 'too_many_tokens',
+    message: 'Too many tokens',
+    details: 'A project can have at most 1000 living tokens; use one that you have, or wait until one expires',
+    request_id: expect.stringMatching(/^v-/),
+  });
+  const retryAfter = Number(refused?.headers.get('retry-after'));
+  expect(retryAfter).toBeGreaterThan(0);
+  expect(retryAfter).toBeLessThanOrEqual(60);
+  expect((await askForToken(form)).status).toBe(200);
+  const { rows } = await sql`select count(*) from oauth_tokens where project_id = ${project.id}`.execute(app.app.db);
+  expect(rows).toEqual([{ count: 1000 }]);
 });

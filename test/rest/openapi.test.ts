@@ -8,7 +8,14 @@ interface Document {
   readonly openapi: string;
   readonly paths: Record<
     string,
-    Record<string, { readonly operationId: string; readonly security?: readonly object[] }>
+    Record<
+      string,
+      {
+        readonly operationId: string;
+        readonly security?: readonly object[];
+        readonly requestBody?: { readonly required?: boolean; readonly content: object };
+      }
+    >
   >;
   readonly components: { readonly schemas: Record<string, object> };
 }
@@ -68,4 +75,24 @@ test('tells which operations ask for no credentials', async () => {
       expect([path, method, status === 401]).toEqual([path, method, security === undefined]);
     }
   }
+});
+
+test('asks for a body exactly where a request without one is refused', async () => {
+  const { call, post } = createClient(app);
+  const x = { source_id: 'x', name: 'x' };
+  await post('/v1/campaigns', { name: 'x', voucher: { type: 'GIFT_VOUCHER', gift: { amount: 1 } } });
+  for (const path of ['customers', 'products', 'orders', 'products/x/skus']) await post(`/v1/${path}`, x);
+  const told: string[] = [];
+  const found: string[] = [];
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, { requestBody }] of Object.entries(operations)) {
+      if (requestBody === undefined || !('application/json' in requestBody.content)) continue;
+      told.push(`${method} ${path} ${requestBody.required === true}`);
+      const at = path.replace('{programId}', app.project.programId).replaceAll(/\{\w+\}/g, 'x');
+      const headers = { ...app.project.headers, 'content-type': 'application/json' };
+      const { status } = await call(method.toUpperCase(), at, { headers });
+      found.push(`${method} ${path} ${status >= 300}`);
+    }
+  }
+  expect(told).toEqual(found);
 });

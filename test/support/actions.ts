@@ -46,10 +46,14 @@ export async function endedAction(app: TestApp, id: string): Promise<FinishedAct
   return finished;
 }
 
-/** The rows of a bulk update's report, as the signed link gives them: its header line aside. */
+/** The rows of a bulk update's report, as the signed link gives them: its header line, which is checked, aside. */
 export async function readReport(action: FinishedAction): Promise<string[]> {
   const texts = await Promise.all(action.result.reports.map(async (url) => (await fetch(url)).text()));
-  return texts.flatMap((text) => text.trimEnd().split(/\r?\n/).slice(1));
+  return texts.flatMap((text) => {
+    const [header = '', ...rows] = text.trimEnd().split(/\r?\n/);
+    if (!/^(code|source_id),found,updated$/.test(header)) throw new Error(`a report with the header ${header}`);
+    return rows;
+  });
 }
 
 /** What a GET answers, whatever its status. */
@@ -61,6 +65,11 @@ export async function readBack<Body = Record<string, unknown>>(app: TestApp, pat
 export async function readVoucher(app: TestApp, code: string): Promise<Record<string, unknown>> {
   const url = `${app.url}/v1/vouchers/${encodeURIComponent(code)}`;
   return (await fetch(url, { headers: app.project.headers })).json() as Promise<Record<string, unknown>>;
+}
+
+/** The project's customer of this id or source id, or what the answer said instead. */
+export async function readCustomer(app: TestApp, customerId: string): Promise<Record<string, unknown>> {
+  return readBack(app, `/v1/customers/${encodeURIComponent(customerId)}`);
 }
 
 export function csvForm(text: string): FormData {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { giveUpChunk, runChunk } from '../../src/tasks/run.ts';
 import { startTask } from '../../src/tasks/start.ts';
 import { listFailures, readTask } from '../../src/tasks/store.ts';
+import { startWorker } from '../../src/worker.ts';
 import { openTestEngine, type TestEngine } from '../support/engine.ts';
 import { createProbe, type ProbeItem } from '../support/probe.ts';
 
@@ -20,13 +21,8 @@ async function start(engine: TestEngine, items: ProbeItem[], idempotencyKey?: st
   });
 }
 
-async function startWorking(engine: TestEngine) {
-  await engine.jobs.work(
-    2,
-    (job) => runChunk(engine, job),
-    (job) => giveUpChunk(engine, job),
-  );
-}
+const startWorking = (engine: TestEngine) =>
+  startWorker({ engine, log: engine.log, config: { BULKCAST_WORKER_SLOTS: 2 } });
 
 describe('a task', () => {
   test('applies every item once, tells why others were refused, and ends with exact counters', async () => {

@@ -3,7 +3,15 @@ import { campaignChanges, campaignInput, campaignKinds } from '../../domain/camp
 import { addedVouchersBody } from '../../domain/campaign-voucher-input.ts';
 import { campaignOrders } from '../../domain/campaigns.ts';
 import { updateCampaignVouchers } from '../../operations/update-campaign-vouchers.ts';
-import { answers, idempotencyKey, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import {
+  answers,
+  idempotencyKey,
+  type JsonSchema,
+  jsonBody,
+  type Paths,
+  type Printer,
+  parameter,
+} from '../openapi-parts.ts';
 import { campaign, campaignList } from './campaign-shapes.ts';
 import { pageParameters } from './paging.ts';
 import { started, voucher } from './shapes.ts';
@@ -51,7 +59,7 @@ function create({ printer, error, one, refusals }: Parts): object {
     operationId: 'create-campaign',
     summary: 'Creates a campaign. With more than one voucher a CAMPAIGN.VOUCHERS_GENERATE is started.',
     parameters: [idempotencyKey],
-    requestBody: body(printer.input(campaignInput)),
+    requestBody: jsonBody(printer.input(campaignInput), 'required'),
     responses: { 200: one, ...refusals, 409: answers('The name is taken.', error) },
   };
 }
@@ -70,7 +78,7 @@ function update({ printer, error, one, refusals }: Parts): object {
     operationId: 'update-campaign',
     summary: `${updateCampaignVouchers.mutation.description} Starts a CAMPAIGN.VOUCHERS_UPDATE.`,
     parameters: [inPath, idempotencyKey],
-    requestBody: body(printer.input(z.object(campaignChanges))),
+    requestBody: jsonBody(printer.input(z.object(campaignChanges)), 'optional'),
     responses: { 200: one, ...refusals, ...notFound(error) },
   };
 }
@@ -81,7 +89,7 @@ function add({ printer, error, refusals }: Parts): object {
     operationId: 'add-vouchers-to-campaign',
     summary: 'Adds one voucher at once, or starts a CAMPAIGN.VOUCHERS_GENERATE for several.',
     parameters: [inPath, parameter('query', 'vouchers_count', count, 'How many.'), idempotencyKey],
-    requestBody: { ...body(printer.input(addedVouchersBody)), required: false },
+    requestBody: jsonBody(printer.input(addedVouchersBody), 'optional'),
     responses: {
       200: answers('The one voucher.', printer.answer('Voucher', voucher)),
       202: answers('Started: CAMPAIGN.VOUCHERS_GENERATE.', printer.answer('Started', started)),
@@ -97,7 +105,7 @@ function addCode({ printer, error, refusals }: Parts): object {
     operationId: 'add-voucher-with-code-to-campaign',
     summary: 'Adds one voucher with this code.',
     parameters: [inPath, parameter('path', 'code', { type: 'string' }, 'Its code.')],
-    requestBody: { ...body(printer.input(addedVouchersBody)), required: false },
+    requestBody: jsonBody(printer.input(addedVouchersBody), 'optional'),
     responses: {
       200: answers('The voucher.', printer.answer('Voucher', voucher)),
       ...refusals,
@@ -105,10 +113,6 @@ function addCode({ printer, error, refusals }: Parts): object {
       409: answers('The code is taken.', error),
     },
   };
-}
-
-function body(schema: JsonSchema): object {
-  return { required: true, content: { 'application/json': { schema } } };
 }
 
 function notFound(error: JsonSchema): Readonly<Record<number, object>> {

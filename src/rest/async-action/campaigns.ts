@@ -21,7 +21,7 @@ import { callerOf } from '../door.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
 import { describeCampaign } from './campaign-body.ts';
 import type { Campaign, CampaignList } from './campaign-shapes.ts';
-import { invalidParameter, readPage } from './paging.ts';
+import { invalidParameter, readChoice, readPage } from './paging.ts';
 import { checkBody, checkInput } from './payload.ts';
 import type { Started, Voucher } from './shapes.ts';
 import { describeVoucher } from './vouchers.ts';
@@ -142,21 +142,10 @@ function readList(query: List['Querystring']) {
   // To leave it out would answer with campaigns that were not asked for.
   if (unsupported !== undefined) throw invalidParameter(unsupported, 'is not supported');
   return {
-    kind: readOne('campaign_type', query.campaign_type, campaignKinds),
-    order: readOne('order', query.order, campaignOrders) ?? '-created_at',
+    kind: readChoice(query, 'campaign_type', campaignKinds),
+    order: readChoice(query, 'order', campaignOrders) ?? '-created_at',
     ...readPage(query),
   };
-}
-
-function readOne<const Choice extends string>(
-  name: string,
-  given: unknown,
-  choices: readonly Choice[],
-): Choice | undefined {
-  if (given === undefined) return undefined;
-  const choice = choices.find((candidate) => candidate === given);
-  if (choice === undefined) throw invalidParameter(name, `must be equal to one of ${choices.join(',')}`);
-  return choice;
 }
 
 /** How many vouchers to add; default 1. */

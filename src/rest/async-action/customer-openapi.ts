@@ -1,6 +1,8 @@
 import { customerBody, customerUpdateBody } from '../../domain/customer-input.ts';
-import { answers, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import { customerFields } from '../../domain/customers.ts';
+import { answers, type JsonSchema, jsonBody, type Paths, type Printer, parameter } from '../openapi-parts.ts';
 import { customer, customerList } from './customer-shapes.ts';
+import { filtersParameter } from './filters.ts';
 import { pageParameters } from './paging.ts';
 
 /** The reads and writes of single customers, and their list. */
@@ -15,7 +17,7 @@ export function customerPaths(printer: Printer, error: JsonSchema): Paths {
       get: {
         operationId: 'list-customers',
         summary: 'The newest customers.',
-        parameters: pageParameters,
+        parameters: [...pageParameters, filtersParameter(customerFields)],
         responses: {
           200: answers('A page.', printer.answer('CustomerList', customerList)),
           400: answers('A query parameter is not valid.', error),
@@ -25,7 +27,7 @@ export function customerPaths(printer: Printer, error: JsonSchema): Paths {
       post: {
         operationId: 'create-customer',
         summary: 'Creates a customer, or writes the given fields of the one that has this id or source id.',
-        requestBody: body(printer.input(customerBody)),
+        requestBody: jsonBody(printer.input(customerBody), 'required'),
         responses: { 200: one, 400: invalid, 401: unauthorized, 404: answers('No customer has this id.', error) },
       },
     },
@@ -46,13 +48,9 @@ export function customerPaths(printer: Printer, error: JsonSchema): Paths {
         operationId: 'update-customer',
         summary: 'Writes the given fields of a customer; metadata is merged key by key.',
         parameters: inPath,
-        requestBody: body(printer.input(customerUpdateBody)),
+        requestBody: jsonBody(printer.input(customerUpdateBody), 'required'),
         responses: { 200: one, 400: invalid, 401: unauthorized, 404: unknown },
       },
     },
   };
-}
-
-function body(schema: JsonSchema): object {
-  return { required: true, content: { 'application/json': { schema } } };
 }

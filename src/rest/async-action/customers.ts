@@ -3,22 +3,22 @@ import type { CustomerRow } from '../../db/catalog-tables.ts';
 import type { GatewayDeps } from '../../deps.ts';
 import { type CustomerChange, writeCustomers } from '../../domain/customer-changes.ts';
 import { customerBody, customerUpdateBody, toProfile } from '../../domain/customer-input.ts';
-import {
-  deleteCustomer,
-  findCustomer,
-  listCustomers,
-  type OrderSummary,
-  summarizeOrders,
-} from '../../domain/customers.ts';
+import { customerFields, deleteCustomer, type OrderSummary, summarizeOrders } from '../../domain/customers.ts';
 import { readMetadataCheck } from '../../domain/metadata-schemas.ts';
+import { listRecords, requireRecord } from '../../domain/records.ts';
 import { badInput, notFound } from '../../errors.ts';
 import { callerOf } from '../door.ts';
 import type { Customer, CustomerList } from './customer-shapes.ts';
-import { type PageQuery, readPage } from './paging.ts';
+import { readFilters } from './filters.ts';
+import { readPage } from './paging.ts';
 import { checkBody } from './payload.ts';
 
 interface One {
   readonly Params: { readonly customerId: string };
+}
+
+interface List {
+  readonly Querystring: Readonly<Record<string, unknown>>;
 }
 
 /** Create, read, update and delete of one customer, by its id or source id, and their list. */
@@ -32,10 +32,12 @@ export function registerCustomers(server: FastifyInstance, deps: GatewayDeps): v
     });
   });
 
-  server.get<{ Querystring: PageQuery }>('/customers', async (request): Promise<CustomerList> => {
+  server.get<List>('/customers', async (request): Promise<CustomerList> => {
+    const { query } = request;
     const { projectId } = callerOf(request);
-    const { customers, total } = await listCustomers(deps.db, projectId, readPage(request.query));
-    const described = await describeAll(deps, projectId, customers);
+    const list = { ...readPage(query), filters: readFilters(query, customerFields) };
+    const { rows, total } = await listRecords(deps.db, 'customers', projectId, list);
+    const described = await describeAll(deps, projectId, rows);
     return { object: 'list', data_ref: 'customers', customers: described, total };
   });
 
@@ -51,21 +53,14 @@ export function registerCustomers(server: FastifyInstance, deps: GatewayDeps): v
 
   server.delete<One>('/customers/:customerId', async (request, reply) => {
     const { id } = await find(deps, request);
-    if (!(await deleteCustomer(deps.db, callerOf(request).projectId, id))) throw unknown(request);
+    if (!(await deleteCustomer(deps.db, callerOf(request).projectId, id)))
+      throw notFound('customer', request.params.customerId);
     return reply.code(204).send();
   });
 }
 
 async function find({ db }: GatewayDeps, request: FastifyRequest<One>): Promise<CustomerRow> {
-  const { customerId } = request.params;
-  // Postgres takes no text with a NUL, so no customer has one.
-  const found = customerId.includes('\0') ? undefined : await findCustomer(db, callerOf(request).projectId, customerId);
-  if (found === undefined) throw unknown(request);
-  return found;
-}
-
-function unknown({ params }: FastifyRequest<One>) {
-  return notFound('customer', params.customerId);
+  return requireRecord(db, 'customers', callerOf(request).projectId, request.params.customerId);
 }
 
 async function write(deps: GatewayDeps, request: FastifyRequest, change: CustomerChange): Promise<Customer> {
@@ -78,9 +73,7 @@ async function write(deps: GatewayDeps, request: FastifyRequest, change: Custome
     const { code, message } = outcome.refusal;
     throw code === 'NOT_FOUND' ? notFound('customer', change.id ?? '') : badInput(['metadata'], code, message);
   });
-  const written = await findCustomer(deps.db, projectId, id);
-  if (written === undefined) throw notFound('customer', id);
-  return describe(deps, written);
+  return describe(deps, await requireRecord(deps.db, 'customers', projectId, id));
 }
 
 async function describe(deps: GatewayDeps, row: CustomerRow): Promise<Customer> {

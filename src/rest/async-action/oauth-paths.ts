@@ -19,6 +19,7 @@ export function oauthPaths(printer: Printer, error: JsonSchema): Paths {
           200: answers('The token.', printer.answer('OauthToken', oauthToken)),
           400: answers('The grant type or a scope is not valid.', error),
           401: answers('Unauthorized.', error),
+          429: answers('The project has as many living tokens as it may have; Retry-After says for how long.', error),
         },
       },
     },

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { unauthenticated } from '../../auth/caller.ts';
+import { maxLivingTokens, reserveToken } from '../../auth/oauth-tokens.ts';
 import { issueScopedToken } from '../../auth/tokens.ts';
 import type { GatewayDeps } from '../../deps.ts';
 import { takeForm } from '../bodies.ts';
@@ -22,7 +23,8 @@ export const scopes = [
   'metadata-schemas',
 ] as const;
 
-/** `POST /v1/oauth/token` (section 3.2 of the contract): a key pair for a JWT of 15 minutes, confined to scopes. */
+/** `POST /v1/oauth/token` (section 3.2 of the contract): a key pair for a JWT of 15 minutes, confined to scopes. A project has at
+ *  most 1,000 that live. */
 export function registerOauth(server: FastifyInstance, deps: GatewayDeps): void {
   takeForm(server);
   server.post('/oauth/token', { bodyLimit: maxBodyBytes }, async (request, reply): Promise<OauthToken | ErrorBody> => {
@@ -39,10 +41,15 @@ export function registerOauth(server: FastifyInstance, deps: GatewayDeps): void 
       return refuse('invalid_scope', `Invalid scope: ${unknown.join(',')}`);
     }
     const expires = Math.floor(Date.now() / 1000) + seconds;
+    const expiresAt = new Date(expires * 1000);
+    const retryAfter = await reserveToken(deps.db, projectId, expiresAt);
+    if (retryAfter !== undefined) {
+      return reply.code(429).header('retry-after', String(retryAfter)).send(tooManyTokens(request.id));
+    }
     const subject = { projectId, appId: name, scopes: asked };
     reply.header('cache-control', 'no-store');
     return {
-      access_token: await issueScopedToken(deps.auth.secret, subject, new Date(expires * 1000)),
+      access_token: await issueScopedToken(deps.auth.secret, subject, expiresAt),
       client_id: name,
       expires_at: expires,
       expires_in: seconds,
@@ -50,4 +57,9 @@ export function registerOauth(server: FastifyInstance, deps: GatewayDeps): void 
       token_type: 'Bearer',
     };
   });
+}
+
+function tooManyTokens(requestId: string): ErrorBody {
+  const details = `A project can have at most ${maxLivingTokens} living tokens; use one that you have, or wait until one expires`;
+  return { code: 429, key: 'too_many_tokens', message: 'Too many tokens', details, request_id: requestId };
 }

@@ -1,5 +1,13 @@
 import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
-import { answers, idempotencyKey, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import {
+  answers,
+  idempotencyKey,
+  type JsonSchema,
+  jsonBody,
+  type Paths,
+  type Printer,
+  parameter,
+} from '../openapi-parts.ts';
 import { campaignPaths } from './campaign-openapi.ts';
 import { customerPaths } from './customer-openapi.ts';
 import { oauthPaths } from './oauth-paths.ts';
@@ -80,15 +88,12 @@ function report(error: JsonSchema): object {
 }
 
 function start(printer: Printer, error: JsonSchema, operation: AnyOperation, rest: RestStart): object {
-  const type = rest.body === 'csv' ? 'multipart/form-data' : 'application/json';
   const pathParameters = inPath(rest).map((name) => parameter('path', name, { type: 'string' }, 'Its id or name.'));
   return {
     operationId: operation.name,
     summary: operation.mutation.description,
     parameters: [...pathParameters, ...inQuery(printer, operation, rest), idempotencyKey],
-    ...(rest.body === 'none'
-      ? {}
-      : { requestBody: { required: true, content: { [type]: { schema: bodyOf(printer, operation, rest) } } } }),
+    ...(rest.body === 'none' ? {} : { requestBody: requestBody(printer, operation, rest) }),
     responses: {
       [rest.status]: answers(`Started: ${operation.actionType}.`, printer.answer('Started', shapes.started)),
       400: answers('The payload is not valid.', error),
@@ -98,6 +103,14 @@ function start(printer: Printer, error: JsonSchema, operation: AnyOperation, res
       422: answers('The key was used with another request.', error),
     },
   };
+}
+
+function requestBody(printer: Printer, operation: AnyOperation, rest: RestStart): object {
+  const schema = bodyOf(printer, operation, rest);
+  if (rest.body === 'csv') return { required: true, content: { 'multipart/form-data': { schema } } };
+  const params = Object.fromEntries(inPath(rest).map((name) => [name, 'any']));
+  const withoutBody = operation.input.safeParse(rest.toInput({ body: undefined, params, query: {} }));
+  return jsonBody(schema, withoutBody.success ? 'optional' : 'required');
 }
 
 /** The part of the operation's input that the body is: all of it, or one property. */

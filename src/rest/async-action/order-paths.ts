@@ -1,12 +1,12 @@
 import { orderInput } from '../../domain/order-input.ts';
-import { answers, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import { answers, type JsonSchema, jsonBody, type Paths, type Printer, parameter } from '../openapi-parts.ts';
 import { order, orderList } from './order-shapes.ts';
 import { pageParameters } from './paging.ts';
 
 /** The paths of single orders, for the OpenAPI document. */
 export function orderPaths(printer: Printer, error: JsonSchema): Paths {
   const found = answers('The order.', printer.answer('Order', order));
-  const body = { required: true, content: { 'application/json': { schema: printer.input(orderInput) } } };
+  const body = jsonBody(printer.input(orderInput), 'optional');
   const inPath = [parameter('path', 'orderId', { type: 'string' }, 'Its id or source id.')];
   const refusals = {
     400: answers('The payload is not valid.', error),

@@ -3,9 +3,9 @@ import type { OrderRow } from '../../db/catalog-tables.ts';
 import type { JsonObject } from '../../db/json.ts';
 import type { GatewayDeps } from '../../deps.ts';
 import { type OrderInput, orderInput } from '../../domain/order-input.ts';
-import { findOrder, listOrders, type OrderRefusal, saveOrders } from '../../domain/orders.ts';
-import { badInput, ClientError, notFound } from '../../errors.ts';
-import { isStorable } from '../../tasks/input.ts';
+import { type OrderRefusal, saveOrders } from '../../domain/orders.ts';
+import { listRecords, requireRecord } from '../../domain/records.ts';
+import { badInput, ClientError } from '../../errors.ts';
 import { callerOf } from '../door.ts';
 import { type Order, type OrderItem, type OrderList, storedItem } from './order-shapes.ts';
 import { type PageQuery, readPage } from './paging.ts';
@@ -18,8 +18,8 @@ interface One {
 /** Orders, one at a time: create or update by POST, update by PUT, read, list. */
 export function registerOrders(server: FastifyInstance, deps: GatewayDeps): void {
   server.get<{ Querystring: PageQuery }>('/orders', async (request): Promise<OrderList> => {
-    const { orders, total } = await listOrders(deps.db, callerOf(request).projectId, readPage(request.query));
-    return { object: 'list', data_ref: 'orders', orders: orders.map(describe), total };
+    const { rows, total } = await listRecords(deps.db, 'orders', callerOf(request).projectId, readPage(request.query));
+    return { object: 'list', data_ref: 'orders', orders: rows.map(describe), total };
   });
 
   server.post('/orders', async (request) => {
@@ -27,21 +27,15 @@ export function registerOrders(server: FastifyInstance, deps: GatewayDeps): void
   });
 
   server.get<One>('/orders/:id', async (request) => {
-    return describe(await find(deps, callerOf(request).projectId, request.params.id));
+    return describe(await requireRecord(deps.db, 'orders', callerOf(request).projectId, request.params.id));
   });
 
   server.put<One>('/orders/:id', async (request) => {
     const { projectId } = callerOf(request);
     const changes = checkBody(orderInput, request.body ?? {});
-    const { id } = await find(deps, projectId, request.params.id);
+    const { id } = await requireRecord(deps.db, 'orders', projectId, request.params.id);
     return save(deps, projectId, { ...changes, id });
   });
-}
-
-async function find(deps: GatewayDeps, projectId: string, id: string): Promise<OrderRow> {
-  const found = isStorable(id) ? await findOrder(deps.db, projectId, id) : undefined;
-  if (found === undefined) throw notFound('order', id);
-  return found;
 }
 
 async function save(deps: GatewayDeps, projectId: string, order: OrderInput): Promise<Order> {
@@ -51,7 +45,7 @@ async function save(deps: GatewayDeps, projectId: string, order: OrderInput): Pr
     if (outcome[0]?.refusal !== undefined) throw toError(outcome[0].refusal);
     return outcome;
   });
-  return describe(await find(deps, projectId, saved?.id ?? ''));
+  return describe(await requireRecord(deps.db, 'orders', projectId, saved?.id ?? ''));
 }
 
 function toError({ code, message, resource }: OrderRefusal): ClientError {

@@ -1,3 +1,4 @@
+import { readWireDate } from '../../domain/dates.ts';
 import { badInput } from '../../errors.ts';
 import { parameter } from '../openapi-parts.ts';
 import { invalidQuery } from './refusals.ts';
@@ -32,6 +33,35 @@ export const pageParameters: readonly object[] = [
 /** A query parameter that is not valid: `Property .<name> <problem>`. */
 export function invalidParameter(name: string, problem: string) {
   return badInput([name], invalidQuery, `Property .${name} ${problem}`);
+}
+
+/** A query parameter that is given once, or not at all. Throws as `readPage` does. */
+export function readText(query: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const given = query[name];
+  if (given === undefined || typeof given === 'string') return given;
+  throw invalidParameter(name, 'should be string');
+}
+
+/** The same for a moment. */
+export function readDate(query: Readonly<Record<string, unknown>>, name: string): Date | undefined {
+  const given = readText(query, name);
+  if (given === undefined) return undefined;
+  const date = readWireDate(given);
+  if (date === undefined) throw invalidParameter(name, 'cannot be recognized as a ISO-8601 compliant date');
+  return date;
+}
+
+/** The same for one of several words. */
+export function readChoice<const Choice extends string>(
+  query: Readonly<Record<string, unknown>>,
+  name: string,
+  choices: readonly Choice[],
+): Choice | undefined {
+  const given = query[name];
+  if (given === undefined) return undefined;
+  const choice = choices.find((candidate) => candidate === given);
+  if (choice === undefined) throw invalidParameter(name, `must be equal to one of ${choices.join(',')}`);
+  return choice;
 }
 
 function readInteger(name: string, given: unknown, fallback: number, max: number): number {

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { ClientError } from '../../errors.ts';
+import { findNotFinite } from '../../finite.ts';
+import { isUpload } from '../../tasks/input.ts';
 import type { AnyOperation } from '../../tasks/operation.ts';
 
 const maxTold = 10;
@@ -20,6 +22,7 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown): T {
 
 function check<T>(schema: z.ZodType<T>, input: unknown, body: unknown): T {
   refuseLoneValues(input, body);
+  refuseNotFinite(body);
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const told = result.error.issues.slice(0, maxTold).map((issue) => describe(issue, input, body));
@@ -37,6 +40,15 @@ function refuseLoneValues(input: unknown, body: unknown): void {
     const message = `Property [${index}] should be object`;
     throw new ClientError('BAD_USER_INPUT', message, { issues: [{ path: [name, index], code: 'INVALID', message }] });
   }
+}
+
+/** Before items are staged, for JSON holds no such number. A file is no JSON. */
+function refuseNotFinite(body: unknown): void {
+  const path = isUpload(Reflect.get(Object(body), 'file')) ? undefined : findNotFinite(body);
+  if (path === undefined) return;
+  const place = path.length === 0 ? 'Payload' : `Property ${path.map(toText).join('')}`;
+  const message = `${place} should be a finite number`;
+  throw new ClientError('BAD_USER_INPUT', message, { issues: [{ path, code: 'INVALID', message }] });
 }
 
 function describe(issue: z.core.$ZodIssue, input: unknown, body: unknown): string {

@@ -1,11 +1,19 @@
 import { productBody, productChange, skuBody, skuChange } from '../../domain/product-input.ts';
-import { answers, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import { recordOrders } from '../../domain/records.ts';
+import { answers, type JsonSchema, jsonBody, type Paths, type Printer, parameter } from '../openapi-parts.ts';
 import { pageParameters } from './paging.ts';
 import { product, productList, sku, skuList } from './product-shapes.ts';
 
 const productId = parameter('path', 'productId', { type: 'string' }, 'Its id or source id.');
 const skuId = parameter('path', 'skuId', { type: 'string' }, 'Its id or source id.');
 const force = parameter('query', 'force', { type: 'boolean' }, 'Accepted: what is deleted is always gone for good.');
+
+const moment = { type: 'string', format: 'date-time' };
+const skuListParameters = [
+  parameter('query', 'order', { enum: recordOrders }, 'How they are sorted; `-`: downwards.'),
+  parameter('query', 'start_date', moment, 'Only those created at this moment or later.'),
+  parameter('query', 'end_date', moment, 'Only those created at this moment or before.'),
+];
 
 /** The paths of single products and SKUs, for the OpenAPI document. */
 export function productPaths(printer: Printer, error: JsonSchema): Paths {
@@ -28,6 +36,7 @@ export function productPaths(printer: Printer, error: JsonSchema): Paths {
     '/v1/products/{productId}/skus': {
       get: parts.list('list-skus-in-product', 'The SKUs of a product, the newest first.', 'SkuList', skuList, [
         productId,
+        ...skuListParameters,
       ]),
       post: parts.writeSku('create-sku', 'Makes a SKU, or changes the one of its id or source id.', skuBody, [
         productId,
@@ -61,7 +70,7 @@ function partsOf(printer: Printer, error: JsonSchema) {
       operationId,
       summary,
       parameters,
-      requestBody: { required: true, content: { 'application/json': { schema: printer.input(body) } } },
+      requestBody: jsonBody(printer.input(body), 'optional'),
       responses: { 200: told[what], ...invalid, ...refusals },
     });
   return {

@@ -3,10 +3,9 @@ import type { ProductRow, SkuRow } from '../../db/catalog-tables.ts';
 import type { GatewayDeps } from '../../deps.ts';
 import { productBody, productChange } from '../../domain/product-input.ts';
 import { changeProduct, saveProduct } from '../../domain/product-records.ts';
-import { deleteProduct, findProduct, listProducts } from '../../domain/products.ts';
+import { deleteProduct } from '../../domain/products.ts';
+import { listRecords, requireRecord } from '../../domain/records.ts';
 import { listSkusOfProducts } from '../../domain/skus.ts';
-import { notFound } from '../../errors.ts';
-import { isStorable } from '../../tasks/input.ts';
 import { callerOf } from '../door.ts';
 import { type PageQuery, readPage } from './paging.ts';
 import { checkBody } from './payload.ts';
@@ -28,35 +27,31 @@ export function registerProducts(server: FastifyInstance, deps: GatewayDeps): vo
   });
 
   server.get<{ Querystring: PageQuery }>('/products', async (request): Promise<ProductList> => {
-    const { products, total } = await listProducts(db, callerOf(request).projectId, readPage(request.query));
-    return { object: 'list', data_ref: 'products', products: await describeAll(deps, products), total };
+    const { rows, total } = await listRecords(db, 'products', callerOf(request).projectId, readPage(request.query));
+    return { object: 'list', data_ref: 'products', products: await describeAll(deps, rows), total };
   });
 
   server.get<One>('/products/:productId', async (request): Promise<Product> => {
-    return describeOne(deps, await requireProduct(deps, callerOf(request).projectId, request.params.productId));
+    return describeOne(
+      deps,
+      await requireRecord(db, 'products', callerOf(request).projectId, request.params.productId),
+    );
   });
 
   server.put<One>('/products/:productId', async (request): Promise<Product> => {
     const { projectId } = callerOf(request);
     const changes = checkBody(productChange, request.body ?? {});
-    const { id } = await requireProduct(deps, projectId, request.params.productId);
+    const { id } = await requireRecord(db, 'products', projectId, request.params.productId);
     return describeOne(deps, await changeProduct(db, projectId, id, changes));
   });
 
   // With `force` or without: it is gone for good, and its source id is free.
   server.delete<One>('/products/:productId', async (request, reply) => {
     const { projectId } = callerOf(request);
-    const { id } = await requireProduct(deps, projectId, request.params.productId);
+    const { id } = await requireRecord(db, 'products', projectId, request.params.productId);
     await deleteProduct(db, projectId, id);
     return reply.code(204).send();
   });
-}
-
-/** The project's product of this id or source id. Throws NOT_FOUND. */
-export async function requireProduct(deps: GatewayDeps, projectId: string, id: string): Promise<ProductRow> {
-  const found = isStorable(id) ? await findProduct(deps.db, projectId, id) : undefined;
-  if (found === undefined) throw notFound('product', id);
-  return found;
 }
 
 /** A SKU as it is told. */

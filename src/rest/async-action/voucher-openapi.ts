@@ -1,5 +1,6 @@
-import { voucherOrders } from '../../domain/voucher-reads.ts';
+import { voucherFields, voucherOrders } from '../../domain/voucher-reads.ts';
 import { answers, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import { filtersParameter } from './filters.ts';
 import { metadataSchema, metadataSchemaList } from './metadata-schema-shapes.ts';
 import { voucher, voucherList } from './shapes.ts';
 
@@ -63,6 +64,9 @@ function list(printer: Printer, error: JsonSchema): object {
       ),
       parameter('query', 'created_at[before]', moment, 'Only those created before it.'),
       parameter('query', 'created_at[after]', moment, 'Only those created after it.'),
+      parameter('query', 'updated_at[before]', moment, 'Only those last changed before it.'),
+      parameter('query', 'updated_at[after]', moment, 'Only those last changed after it.'),
+      filtersParameter(voucherFields),
     ],
     responses: {
       200: answers('A page.', printer.answer('VoucherList', voucherList)),

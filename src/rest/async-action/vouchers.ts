@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
-import { readWireDate } from '../../domain/dates.ts';
 import {
   type FoundVoucher,
   findVoucher,
   listVouchers,
   type VoucherFilter,
-  type VoucherOrder,
+  voucherFields,
   voucherOrders,
 } from '../../domain/voucher-reads.ts';
 import { notFound } from '../../errors.ts';
 import { callerOf } from '../door.ts';
-import { invalidParameter, readPage } from './paging.ts';
+import { readFilters } from './filters.ts';
+import { invalidParameter, readChoice, readDate, readPage, readText } from './paging.ts';
 import type { Voucher, VoucherList } from './shapes.ts';
 
 const maxIds = 100;
@@ -37,16 +37,15 @@ export function registerVouchers(server: FastifyInstance, deps: GatewayDeps): vo
     const { projectId } = callerOf(request);
     const { vouchers, total } = await listVouchers(deps.db, projectId, readFilter(query), {
       ...readPage(query),
-      order: readOrder(query.order),
+      order: readChoice(query, 'order', voucherOrders) ?? '-created_at',
     });
     return { object: 'list', data_ref: 'vouchers', vouchers: vouchers.map(describeVoucher), total };
   });
 }
 
 function readFilter(query: List['Querystring']): VoucherFilter {
-  const unsupported = Object.keys(query).find((name) => /^(customer$|filters\b)/.test(name));
   // To leave it out would answer with vouchers that were not asked for.
-  if (unsupported !== undefined) throw invalidParameter(unsupported, 'is not supported');
+  if (query.customer !== undefined) throw invalidParameter('customer', 'is not supported');
   return {
     campaignId: readText(query, 'campaign_id'),
     campaign: readText(query, 'campaign'),
@@ -55,20 +54,10 @@ function readFilter(query: List['Querystring']): VoucherFilter {
     ids: readTexts(query.ids ?? query['ids[]']),
     createdBefore: readDate(query, 'created_at[before]'),
     createdAfter: readDate(query, 'created_at[after]'),
+    updatedBefore: readDate(query, 'updated_at[before]'),
+    updatedAfter: readDate(query, 'updated_at[after]'),
+    filters: readFilters(query, voucherFields),
   };
-}
-
-function readOrder(given: unknown): VoucherOrder {
-  if (given === undefined) return '-created_at';
-  const order = voucherOrders.find((candidate) => candidate === given);
-  if (order === undefined) throw invalidParameter('order', `must be equal to one of ${voucherOrders.join(',')}`);
-  return order;
-}
-
-function readText(query: List['Querystring'], name: string): string | undefined {
-  const given = query[name];
-  if (given === undefined || typeof given === 'string') return given;
-  throw invalidParameter(name, 'should be string');
 }
 
 /** One after another (`ids=a&ids=b`), or in one with commas. */
@@ -77,14 +66,6 @@ function readTexts(given: unknown): string[] | undefined {
   const texts = [given].flat().flatMap((part) => String(part).split(','));
   if (texts.length > maxIds) throw invalidParameter('ids', `cannot be more than ${maxIds}`);
   return texts;
-}
-
-function readDate(query: List['Querystring'], name: string): Date | undefined {
-  const given = readText(query, name);
-  if (given === undefined) return undefined;
-  const date = readWireDate(given);
-  if (date === undefined) throw invalidParameter(name, 'cannot be recognized as a ISO-8601 compliant date');
-  return date;
 }
 
 /** A voucher as section 5.1 of the contract has it: what is not set is an explicit null. */

@@ -1,0 +1,53 @@
+import { sql } from 'kysely';
+import type { Database, Tx } from '../db/client.ts';
+import type { JsonObject } from '../db/json.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** The SQL on what else is unfinished besides a task, or of it. */
+
+/** The first chunk of a task that is not applied yet: where one whose chunks run in order stands. */
+export async function findNextChunk(db: Database, taskId: string): Promise<number> {
+  const row = await db
+    .selectFrom('chunks')
+    .select((eb) => eb.fn.min('number').as('number'))
+    .where('task_id', '=', taskId)
+    .where('applied_at', 'is', null)
+    .executeTakeFirst();
+  return row?.number ?? 0;
+}
+
+/** The task that one of those that run one by one waits for: the one that runs, else the one that is first in line. */
+export async function findTaskAhead(db: Database, task: Snapshot): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('tasks')
+    .select('id')
+    .where('completed_at', 'is', null)
+    .where('operation', '=', task.operation)
+    .where('project_id', '=', task.projectId)
+    .where((eb) =>
+      eb.or([eb('state', '<>', 'QUEUED'), sql<boolean>`(created_at, id) < (${task.createdAt}, ${task.id})`]),
+    )
+    .orderBy((eb) => eb('state', '=', 'QUEUED'))
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.id;
+}
+
+/** Whether the project has another task that has not ended and was planned with these parameters, among others. */
+export async function hasUnfinishedTask(
+  tx: Tx,
+  what: { readonly projectId: string; readonly except: string; readonly parameters: JsonObject },
+): Promise<boolean> {
+  const row = await tx
+    .selectFrom('tasks')
+    .select('id')
+    .where('completed_at', 'is', null)
+    .where('project_id', '=', what.projectId)
+    .where('id', '<>', what.except)
+    .where(sql<boolean>`parameters @> ${JSON.stringify(what.parameters)}::jsonb`)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
