@@ -1,14 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { createProject, makeUpCredentials, type ProjectCredentials } from '../../src/auth/projects.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { startEmbeddedPostgres } from '../../src/db/embedded.ts';
 import { install } from '../../src/install.ts';
 import { createLog } from '../../src/log.ts';
+import { readMemoryKiB } from './processor.ts';
 
 export interface BenchDatabase extends AsyncDisposable {
   readonly url: string;
@@ -37,31 +39,42 @@ export async function openBenchDatabase(): Promise<BenchDatabase> {
 
 export interface BenchService extends AsyncDisposable {
   readonly url: string;
-  readonly child: ChildProcess;
-  /** Resident memory of the process now, and its largest since `resetPeak`, in MiB. */
+  readonly pid: number;
+  /** Resident memory of the process now, and its largest so far, in MiB. */
   memory(): Promise<{ now: number; peak: number }>;
 }
 
 /** `bulkcast serve` as a process of its own. */
 export async function startService(databaseUrl: string, settings: Record<string, string> = {}): Promise<BenchService> {
-  const child = spawn(process.execPath, [new URL('../../src/main.ts', import.meta.url).pathname, 'serve'], {
-    env: {
-      ...process.env,
-      DATABASE_URL: databaseUrl,
-      BULKCAST_SECRET: 'a secret that only this benchmark knows',
-      PORT: '0',
-      ...settings,
-    },
+  return startServer([fileURLToPath(new URL('../../src/main.ts', import.meta.url)), 'serve'], {
+    DATABASE_URL: databaseUrl,
+    BULKCAST_SECRET: 'a secret that only this benchmark knows',
+    PORT: '0',
+    ...settings,
+  });
+}
+
+/** Runs a script in a process of its own until it logs `gateway.listening` with its `url`. */
+export async function startServer(args: readonly string[], env: Record<string, string>): Promise<BenchService> {
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   const url = await readUrl(child);
+  const pid = child.pid ?? 0;
   return {
     url,
-    child,
-    memory: async () => readMemory(child.pid ?? 0),
+    pid,
+    memory: async () => {
+      const { now, peak } = await readMemoryKiB(pid);
+      return { now: Math.round(now / 1024), peak: Math.round(peak / 1024) };
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     },
   };
 }
@@ -76,10 +89,4 @@ async function readUrl(child: ChildProcess): Promise<string> {
     }
   }
   throw new Error('the service ended before it listened');
-}
-
-async function readMemory(pid: number): Promise<{ now: number; peak: number }> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const read = (name: string) => Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024);
-  return { now: read('VmRSS'), peak: read('VmHWM') };
 }

@@ -7,11 +7,18 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** Median with the spread around it, rounded to whole numbers. */
-export function summarize(values: readonly number[]): { median: number; min: number; max: number } {
+/** Median with the spread around it, rounded to so many digits after the point. */
+export function summarize(values: readonly number[], digits = 0): Summary {
+  const round = (value: number) => Number(value.toFixed(digits));
   return {
-    median: Math.round(median(values)),
-    min: Math.round(Math.min(...values)),
-    max: Math.round(Math.max(...values)),
+    median: round(median(values)),
+    min: round(Math.min(...values)),
+    max: round(Math.max(...values)),
   };
+}
+
+export interface Summary {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
 }

@@ -1,0 +1,56 @@
+export interface Scenario {
+  readonly name: string;
+  readonly subscribers: number;
+  readonly tasks: number;
+  /** Different documents among the subscribers. */
+  readonly documents: number;
+  readonly rounds: number;
+  /** Changes of every task in one round, and in the one before the first, which does not count. */
+  readonly changes: number;
+  readonly warmUpChanges: number;
+  /** Rounds at half load, and how long each takes. */
+  readonly halfLoadRounds: number;
+  readonly halfLoadMs: number;
+}
+
+const oneTask: Scenario = {
+  name: 'oneTask',
+  subscribers: 1_000,
+  tasks: 1,
+  documents: 1,
+  rounds: 5,
+  changes: 12,
+  warmUpChanges: 18,
+  halfLoadRounds: 3,
+  halfLoadMs: 1_500,
+};
+
+const all: readonly Scenario[] = [
+  oneTask,
+  {
+    ...oneTask,
+    name: 'oneTaskManySubscribers',
+    subscribers: 10_000,
+    rounds: 3,
+    changes: 4,
+    warmUpChanges: 4,
+    halfLoadRounds: 2,
+    halfLoadMs: 2_000,
+  },
+  { ...oneTask, name: 'manyTasks', tasks: 1_000, rounds: 3, changes: 10, warmUpChanges: 14, halfLoadRounds: 2 },
+  { ...oneTask, name: 'manyDocuments', documents: 20, rounds: 3, changes: 10, warmUpChanges: 14, halfLoadRounds: 2 },
+];
+
+/** The four scenarios; `--quick` makes them short and their figures rough. */
+export function chooseScenarios(isQuick: boolean): readonly Scenario[] {
+  if (!isQuick) return all;
+  return all.map((scenario) => ({
+    ...scenario,
+    subscribers: Math.min(scenario.subscribers, 2_000),
+    rounds: 1,
+    changes: 6,
+    warmUpChanges: 6,
+    halfLoadRounds: 1,
+    halfLoadMs: 1_000,
+  }));
+}
