@@ -2,17 +2,16 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { ProjectCredentials } from '../../src/auth/projects.ts';
 
-/** A GraphQL answer's data. Throws when there are errors or user errors. */
+/** Starts a task and returns its id. Throws when there are errors or user errors. */
 export async function mutate(
   url: string,
   credentials: ProjectCredentials,
   query: string,
   variables: Record<string, unknown>,
-): Promise<Started> {
-  return post(url, credentials, JSON.stringify({ query, variables }), { 'content-type': 'application/json' });
+): Promise<string> {
+  const body = JSON.stringify({ query, variables });
+  return startedBy(await post(`${url}/graphql`, credentials, body, { 'content-type': 'application/json' }));
 }
-
-type Started = Record<string, { task: { id: string }; userErrors: unknown[] }>;
 
 /** The same with a file for the variable `file`. */
 export async function mutateWithFile(
@@ -20,12 +19,20 @@ export async function mutateWithFile(
   credentials: ProjectCredentials,
   query: string,
   file: Blob,
-): Promise<Started> {
+): Promise<string> {
   const form = new FormData();
   form.set('operations', JSON.stringify({ query, variables: { file: null } }));
   form.set('map', JSON.stringify({ 0: ['variables.file'] }));
   form.set('0', file, 'vouchers.csv');
-  return post(url, credentials, form, {});
+  return startedBy(await post(`${url}/graphql`, credentials, form, {}));
+}
+
+/** Starts VOUCHERS.IMPORT on its REST path and returns the task's id. */
+export async function importVouchers(url: string, credentials: ProjectCredentials, items: object[]): Promise<string> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await post(`${url}/v1/vouchers/import`, credentials, JSON.stringify(items), headers);
+  if (typeof answer.async_action_id !== 'string') throw new Error(JSON.stringify(answer));
+  return answer.async_action_id;
 }
 
 async function post(
@@ -33,15 +40,19 @@ async function post(
   credentials: ProjectCredentials,
   body: string | FormData,
   headers: Record<string, string>,
-): Promise<Started> {
-  const response = await fetch(`${url}/graphql`, {
+): Promise<Record<string, unknown>> {
+  const response = await fetch(url, {
     method: 'POST',
     headers: { ...headers, 'x-app-id': credentials.appId, 'x-app-token': credentials.appToken },
     body,
   });
-  const { data, errors } = (await response.json()) as { data: never; errors?: unknown };
-  if (errors !== undefined) throw new Error(JSON.stringify(errors));
-  return data;
+  return (await response.json()) as Record<string, unknown>;
+}
+
+function startedBy(answer: Record<string, unknown>): string {
+  const [payload] = Object.values((answer.data ?? {}) as Record<string, { task: { id: string } | null }>);
+  if (payload?.task == null) throw new Error(JSON.stringify(answer));
+  return payload.task.id;
 }
 
 export interface Watch {

@@ -54,7 +54,7 @@ export async function startService(databaseUrl: string, settings: Record<string,
   });
 }
 
-/** Runs a script in a process of its own until it logs `gateway.listening` with its `url`. */
+/** Runs a script in a process of its own until it logs that it listens, with its `url`. */
 export async function startServer(args: readonly string[], env: Record<string, string>): Promise<BenchService> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
@@ -83,10 +83,10 @@ async function readUrl(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error('the service has no output');
   for await (const line of createInterface({ input: child.stdout })) {
     const entry: unknown = JSON.parse(line);
-    if (typeof entry === 'object' && entry !== null && 'event' in entry && entry.event === 'gateway.listening') {
-      child.stdout.resume();
-      return 'url' in entry ? String(entry.url) : '';
-    }
+    if (typeof entry !== 'object' || entry === null || !('event' in entry) || !('url' in entry)) continue;
+    if (entry.event !== 'gateway.listening' && entry.event !== 'health.listening') continue;
+    child.stdout.resume();
+    return String(entry.url);
   }
   throw new Error('the service ended before it listened');
 }
