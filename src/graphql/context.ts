@@ -10,8 +10,6 @@ export interface Context {
   /** Told in every error and stored with a task that this operation starts. */
   readonly requestId: string;
   readonly transport: 'http' | 'websocket';
-  /** Aborts when an HTTP client has gone; the WebSocket's protocol ends its operations itself. */
-  readonly signal?: AbortSignal;
 }
 
 /** Who is calling. Throws UNAUTHENTICATED when nobody has said so. */

@@ -1,19 +1,16 @@
-import type { ExecutionResult, GraphQLSchema } from 'graphql';
-import {
-  _createLRUCache as createLruCache,
-  createYoga,
-  mapAsyncIterator,
-  type Plugin,
-  type YogaServerInstance,
-} from 'graphql-yoga';
+import type { ExecutionArgs, GraphQLSchema } from 'graphql';
+import { _createLRUCache as createLruCache, createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
 import { presentResult } from './errors.ts';
 import { createGraphiqlRenderer } from './graphiql.ts';
 import { checkCost, parseLimited } from './limits.ts';
+import { type OpenedSubscription, openSubscription } from './source-streams.ts';
 
 /** The context of one operation; over HTTP with the parameters of a POST, which were read already. */
 export interface ServerContext extends Context {
   readonly body?: object;
+  /** Where a subscription is left that is to be streamed; yoga then makes no more than the head of the answer. */
+  readonly opened?: { subscription: OpenedSubscription | undefined };
 }
 
 export type Yoga = YogaServerInstance<ServerContext, Record<string, never>>;
@@ -71,7 +68,7 @@ export function openYoga(schema: GraphQLSchema): Yoga {
       documentCache: createLruCache(documentCache),
       errorCache: { get: () => undefined, set: () => undefined },
     },
-    plugins: [takeBody, boundOperations, presentErrors],
+    plugins: [takeBody, boundOperations, presentErrors, streamOutside],
   });
 }
 
@@ -89,16 +86,32 @@ const boundOperations: Plugin<ServerContext, ServerContext> = {
     const error = checkCost(args);
     if (error !== undefined) setResultAndStopExecution({ errors: [error] });
   },
-  onSubscribe({ args, setResultAndStopExecution }) {
+  onSubscribe({ args, setResultAndStopExecution, setSubscribeFn }) {
     const error = checkCost(args);
     if (error !== undefined) setResultAndStopExecution({ errors: [error] });
+    setSubscribeFn((given) => leaveSubscription(given, args.contextValue));
+  },
+};
+
+/** Opens a subscription for whoever has asked yoga to negotiate it. The empty stream only says that there is one. */
+async function leaveSubscription(args: ExecutionArgs, { opened }: ServerContext) {
+  if (opened === undefined) throw new Error('nobody streams this subscription');
+  const subscription = await openSubscription(args);
+  if (!('source' in subscription)) return subscription;
+  opened.subscription = subscription;
+  return (async function* nothing() {})();
+}
+
+const streamOutside: Plugin<ServerContext, ServerContext> = {
+  onResultProcess({ resultProcessor, setResultProcessor, serverContext }) {
+    if (resultProcessor === undefined || serverContext.opened?.subscription === undefined) return;
+    setResultProcessor((_result, { Response }) => new Response(null), 'text/event-stream');
   },
 };
 
 const presentErrors: Plugin<ServerContext, ServerContext> = {
   onResultProcess({ result, setResult, serverContext }) {
     if (Array.isArray(result)) return;
-    const present = (one: ExecutionResult) => presentResult(one, serverContext);
-    setResult(Symbol.asyncIterator in result ? mapAsyncIterator(result, present) : present(result));
+    if (!(Symbol.asyncIterator in result)) setResult(presentResult(result, serverContext));
   },
 };
