@@ -1,5 +1,5 @@
 export interface Rounds<Member> {
-  /** Visits it from now on, first in one interval. */
+  /** Visits it from now on, first within one interval. */
   add(member: Member): void;
   delete(member: Member): void;
   stop(): void;
@@ -12,13 +12,15 @@ const slices = 48;
 export function startRounds<Member>(intervalMs: number, visit: (member: Member) => void): Rounds<Member> {
   const members = Array.from({ length: slices }, () => new Set<Member>());
   let slice = 0;
+  let last = 0;
   const timer = setInterval(() => {
     slice = (slice + 1) % slices;
     for (const member of members[slice] ?? []) visit(member);
   }, intervalMs / slices);
   return {
     add: (member) => {
-      members[slice]?.add(member);
+      last = (last + 1) % slices;
+      members[last]?.add(member);
     },
     delete: (member) => {
       for (const some of members) some.delete(member);

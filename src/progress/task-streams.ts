@@ -24,7 +24,7 @@ export interface TaskStreams<Message> {
 
 /** `count` is told how many subscribers more or fewer there are. */
 export function openTaskStreams<Message>(feeds: Feeds, count: (change: 1 | -1) => void): TaskStreams<Message> {
-  const state: State<Message> = { feeds, count, groups: new Map() };
+  const state: State<Message> = { feeds, count, groups: new Map(), due: new Set() };
   return {
     join: (stream, afterVersion, subscriber) => {
       const group = state.groups.get(stream.key) ?? openGroup(state, stream);
@@ -45,6 +45,8 @@ interface State<Message> {
   readonly feeds: Feeds;
   readonly count: (change: 1 | -1) => void;
   readonly groups: Map<string, Group<Message>>;
+  /** Those with something to send. */
+  readonly due: Set<Group<Message>>;
 }
 
 interface Group<Message> {
@@ -88,11 +90,8 @@ function openGroup<Message>(state: State<Message>, stream: TaskStream<Message>):
 /** A change, for everybody. */
 function receive<Message>(state: State<Message>, group: Group<Message>, snapshot: Snapshot): void {
   group.dueVersion = Math.max(group.dueVersion, snapshot.version);
-  if (group.newest === undefined || group.newest.version < snapshot.version) {
-    group.renderer.offer(snapshot);
-  } else {
-    for (const member of group.members) deliver(state, member);
-  }
+  if (group.newest === undefined || group.newest.version < snapshot.version) group.renderer.offer(snapshot);
+  else sendSoon(state, group);
 }
 
 /** The task as a new member found it, for that member alone: others get it when it is their turn. */
@@ -113,19 +112,35 @@ function admit<Message>(state: State<Message>, member: Member<Message>, task: Sn
 
 function publish<Message>(state: State<Message>, group: Group<Message>, snapshot: Snapshot, message: Message): void {
   const { version } = snapshot;
-  if (group.newest === undefined || group.newest.version < version) {
-    group.newest = { version, isFinal: isFinal(snapshot.state), message };
-  }
-  const { newest, joining } = group;
+  if (group.newest !== undefined && group.newest.version >= version) return;
+  group.newest = { version, isFinal: isFinal(snapshot.state), message };
   // Whoever joins from now on finds the end by reading the task.
-  if (newest.isFinal) close(state, group);
+  if (group.newest.isFinal) close(state, group);
+  sendSoon(state, group);
+}
+
+/** What comes in together goes out together: writes in one go cost much less than those with work in between. */
+function sendSoon<Message>(state: State<Message>, group: Group<Message>): void {
+  if (state.due.size === 0) {
+    queueMicrotask(() => {
+      const due = [...state.due];
+      state.due.clear();
+      for (const each of due) sendNewest(state, each);
+    });
+  }
+  state.due.add(group);
+}
+
+function sendNewest<Message>(state: State<Message>, group: Group<Message>): void {
+  const { newest, joining } = group;
+  if (newest === undefined) return;
   if (newest.isFinal || newest.version <= group.dueVersion) {
     for (const member of group.members) deliver(state, member);
   }
   if (joining.length === 0) return;
-  group.joining = joining.filter((joiner) => joiner.version > newest.version);
-  for (const joiner of joining) {
-    if (joiner.version <= newest.version) deliver(state, joiner.member);
+  group.joining = joining.filter(({ version }) => version > newest.version);
+  for (const { member, version } of joining) {
+    if (version <= newest.version) deliver(state, member);
   }
 }
 
