@@ -1,4 +1,4 @@
-import { type ExecutionArgs, GraphQLError, getOperationAST, OperationTypeNode } from 'graphql';
+import { type ExecutionArgs, execute, GraphQLError, type GraphQLSchema } from 'graphql';
 import { CloseCode, type Context as Connection, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { authenticate } from '../auth/authenticate.ts';
 import { readCredentials } from '../auth/caller.ts';
@@ -8,18 +8,19 @@ import type { Outlets } from '../progress/outlet.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { isStorable } from '../tasks/input.ts';
 import type { Context } from './context.ts';
+import type { Documents } from './documents.ts';
 import { presentError } from './errors.ts';
-import { checkCost, checkLength } from './limits.ts';
+import { checkCost } from './limits.ts';
 import type { LiveStreams } from './live-streams.ts';
 import { runSubscription, type Session } from './socket-operation.ts';
 import { openSubscription } from './source-streams.ts';
-import type { Yoga } from './yoga.ts';
 
 export type Protocol = Server<Session>;
 
-interface ProtocolDeps {
+export interface ProtocolDeps {
   readonly deps: GatewayDeps;
-  readonly yoga: Yoga;
+  readonly schema: GraphQLSchema;
+  readonly documents: Documents;
   readonly streams: LiveStreams;
   readonly outlets: Outlets<Session>;
 }
@@ -29,7 +30,6 @@ interface Run {
   readonly session: Session;
   readonly id: string;
   readonly context: Context;
-  readonly execute: ReturnType<Yoga['getEnveloped']>['execute'];
 }
 
 type Runs = WeakMap<ExecutionArgs, Run>;
@@ -40,24 +40,15 @@ const maxOperations = 1_000;
 /** The protocol graphql-transport-ws with this project's credentials, limits and errors. */
 export function openProtocol(given: ProtocolDeps): Protocol {
   const runs: Runs = new WeakMap();
-  const takeRun = (args: ExecutionArgs): Run => {
-    const run = runs.get(args);
-    if (run === undefined) throw new Error('an operation runs that was not prepared');
-    runs.delete(args);
-    return run;
-  };
   return makeServer<Record<string, unknown>, Session>({
     connectionInitWaitTimeout: initWaitMs,
-    onConnect: ({ connectionParams, extra }) => identify(given.deps, connectionParams, extra),
+    onConnect: (connection) => identify(given.deps, connection),
     onSubscribe: (connection, id, payload) => prepare(given, runs, connection, id, payload),
-    execute: (args) => takeRun(args).execute(args),
-    subscribe: async (args) => {
-      const run = takeRun(args);
+    execute: (args) => {
       const problem = checkCost(args);
-      if (problem !== undefined) return { errors: [problem] };
-      const subscription = await openSubscription(args);
-      return 'source' in subscription ? runSubscription({ ...run, subscription }, given) : subscription;
+      return problem === undefined ? execute(args) : { errors: [problem] };
     },
+    subscribe: (args) => subscribe(given, runs, args),
     onNext: ({ extra }, id, _payload, _args, result) => {
       const context = extra.contexts.get(id);
       if (result.errors === undefined || context === undefined) return undefined;
@@ -76,13 +67,12 @@ export function openProtocol(given: ProtocolDeps): Protocol {
 }
 
 /** False closes the socket with 4403. A token's socket is closed so when the token ends. */
-async function identify(
-  deps: GatewayDeps,
-  parameters: Connection['connectionParams'],
-  session: Session,
-): Promise<boolean> {
+async function identify(deps: GatewayDeps, connection: Connection<Record<string, unknown>, Session>): Promise<boolean> {
+  const { extra: session } = connection;
   const { socket } = session;
-  const credentials = readCredentials(parameters);
+  const credentials = readCredentials(connection.connectionParams);
+  // The library would keep them as long as the socket is open.
+  Object.assign(connection, { connectionParams: undefined });
   // JSON can say what no header can, and Postgres would choke on.
   if (!isStorable(credentials)) return false;
   try {
@@ -101,13 +91,13 @@ async function identify(
 }
 
 /** Makes an operation ready to run, or says why it will not. */
-async function prepare(
-  { deps, yoga }: ProtocolDeps,
+function prepare(
+  { deps, schema, documents }: ProtocolDeps,
   runs: Runs,
   { extra: session }: Connection<Record<string, unknown>, Session>,
   id: string,
   payload: SubscribePayload,
-): Promise<ExecutionArgs | GraphQLError[]> {
+): ExecutionArgs | GraphQLError[] {
   const context: Context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' };
   if (session.contexts.has(id)) {
     // The library forgets an operation as soon as the client completes it, even while it is still being prepared.
@@ -121,25 +111,30 @@ async function prepare(
     return errors.map((error) => presentError(error, context));
   };
   try {
-    checkLength(payload.query);
-    const run = yoga.getEnveloped({ ...context, params: payload });
-    const document = run.parse(payload.query);
-    const errors: readonly GraphQLError[] = run.validate(run.schema, document);
+    const document = documents.parse(payload.query);
+    const errors = documents.validate(document);
     if (errors.length > 0) return refuse(errors);
-    const isSubscription =
-      getOperationAST(document, payload.operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
-    const args: ExecutionArgs = {
-      schema: run.schema,
-      document,
-      operationName: payload.operationName,
-      variableValues: payload.variables,
-      contextValue: isSubscription ? context : await run.contextFactory(),
-    };
-    runs.set(args, { session, id, context, execute: run.execute });
+    const { operationName, variables: variableValues } = payload;
+    const args: ExecutionArgs = { schema, document, operationName, variableValues, contextValue: context };
+    runs.set(args, { session, id, context });
+    // The library holds on to the message as long as the operation runs.
+    Object.assign(payload, { query: '', variables: undefined });
     return args;
   } catch (error) {
     return refuse([error]);
   }
+}
+
+async function subscribe(given: ProtocolDeps, runs: Runs, args: ExecutionArgs) {
+  const run = runs.get(args);
+  if (run === undefined) throw new Error('an operation runs that was not prepared');
+  const problem = checkCost(args);
+  if (problem !== undefined) return { errors: [problem] };
+  const subscription = await openSubscription(args);
+  if (!('source' in subscription)) return subscription;
+  // And to these.
+  Object.assign(args, { variableValues: undefined });
+  return runSubscription({ ...run, subscription }, given);
 }
 
 function tooManyOperations(): GraphQLError {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { GatewayDeps } from '../deps.ts';
 import { openEventStreams } from '../event-stream.ts';
+import { createDocuments } from './documents.ts';
 import { serveHttp } from './http.ts';
 import { openLiveStreams } from './live-streams.ts';
 import { buildSchema } from './schema.ts';
@@ -19,11 +20,13 @@ export async function registerGraphql(
   deps: GatewayDeps,
   limits: { readonly slowReaderMs: number } = { slowReaderMs },
 ): Promise<{ stop(): Promise<void> }> {
-  const yoga = openYoga(buildSchema(deps.engine.operations));
+  const schema = buildSchema(deps.engine.operations);
+  const documents = createDocuments(schema);
+  const yoga = openYoga(schema, documents);
   const streams = openLiveStreams(deps);
   const events = openEventStreams(limits);
   await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams, events }));
-  const sockets = openSockets(server.server, { deps, yoga, streams, ...limits });
+  const sockets = openSockets(server.server, { deps, schema, documents, streams, ...limits });
   return {
     async stop() {
       events.stop();

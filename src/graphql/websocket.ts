@@ -6,20 +6,16 @@ import type { GatewayDeps } from '../deps.ts';
 import { type Outlets, openOutlets } from '../progress/outlet.ts';
 import type { Rounds } from '../rounds.ts';
 import { startKeepAlive } from './keep-alive.ts';
-import type { LiveStreams } from './live-streams.ts';
-import { openProtocol, type Protocol } from './protocol.ts';
+import { openProtocol, type Protocol, type ProtocolDeps } from './protocol.ts';
 import type { Session } from './socket-operation.ts';
-import { graphqlPath, type Yoga } from './yoga.ts';
+import { graphqlPath } from './yoga.ts';
 
 export interface Sockets {
   /** Closes all with 1012 (the official client comes back), cuts off after two seconds who does not; takes no new ones. */
   stop(): Promise<void>;
 }
 
-interface SocketsDeps {
-  readonly deps: GatewayDeps;
-  readonly yoga: Yoga;
-  readonly streams: LiveStreams;
+interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'> {
   /** How long a reader may take for what waits for it before its socket is closed with 1013. */
   readonly slowReaderMs: number;
 }
@@ -41,7 +37,7 @@ const restartCode = 1012;
 const tryAgainCode = 1013;
 
 /** Serves GraphQL over WebSocket at `/graphql`, subprotocol graphql-transport-ws; others are closed with 4406. */
-export function openSockets(server: Server, { deps, yoga, streams, slowReaderMs }: SocketsDeps): Sockets {
+export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsDeps): Sockets {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
@@ -56,7 +52,7 @@ export function openSockets(server: Server, { deps, yoga, streams, slowReaderMs 
   });
   // A ping waits behind what the reader has not taken, and so does its answer.
   const keepAlive = startKeepAlive((socket) => socket.bufferedAmount > 0);
-  const accepting: Accepting = { deps, outlets, keepAlive, protocol: openProtocol({ deps, yoga, streams, outlets }) };
+  const accepting = { deps: given.deps, outlets, keepAlive, protocol: openProtocol({ ...given, outlets }) };
   let stopped: Promise<void> | undefined;
   // Without this, Node hands every `Upgrade` to the listener below, such as the h2c that Java's client asks REST for.
   Object.assign(server, { shouldUpgradeCallback: ({ headers }: IncomingMessage) => isWebSocket(headers.upgrade) });

@@ -1,6 +1,7 @@
 import type { ExecutionArgs, GraphQLSchema } from 'graphql';
-import { _createLRUCache as createLruCache, createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
+import type { Documents } from './documents.ts';
 import { presentResult } from './errors.ts';
 import { createGraphiqlRenderer } from './graphiql.ts';
 import { checkCost, parseLimited } from './limits.ts';
@@ -45,11 +46,8 @@ subscription everyChange {
 }
 `;
 
-/** Documents that are kept parsed. Those that did not parse are not kept: anybody can send them. */
-const documentCache = { max: 200, ttl: 3_600_000 };
-
-/** GraphQL over HTTP and server-sent events, GraphiQL for browsers, and the execution that the WebSocket shares. */
-export function openYoga(schema: GraphQLSchema): Yoga {
+/** GraphQL over HTTP, GraphiQL for browsers, and what negotiates server-sent events. */
+export function openYoga(schema: GraphQLSchema, { parsed }: Documents): Yoga {
   return createYoga<ServerContext, Record<string, never>>({
     schema,
     graphqlEndpoint: graphqlPath,
@@ -65,7 +63,7 @@ export function openYoga(schema: GraphQLSchema): Yoga {
     graphiql: { title: 'bulkcast', defaultQuery: firstQuery, subscriptionsProtocol: 'SSE' },
     renderGraphiQL: createGraphiqlRenderer(),
     parserAndValidationCache: {
-      documentCache: createLruCache(documentCache),
+      documentCache: parsed,
       errorCache: { get: () => undefined, set: () => undefined },
     },
     plugins: [takeBody, boundOperations, presentErrors, streamOutside],

@@ -31,7 +31,7 @@ export function openProjectStreams<Message>(feeds: Feeds, count: (change: 1 | -1
       group.members.add(member);
       count(1);
       group.watch.ready.catch((error) => end(state, member, error));
-      return { resume: () => resume(member), leave: () => remove(state, member) };
+      return createMembership(state, member);
     },
   };
 }
@@ -58,6 +58,11 @@ interface Member<Message> {
    *  cannot hold up the others. */
   waiting: Map<string, Message> | undefined;
   isOver: boolean;
+}
+
+/** All that stays with a member: not the stream that it asked for. */
+function createMembership<Message>(state: State<Message>, member: Member<Message>): Membership {
+  return { resume: () => resume(member), leave: () => remove(state, member) };
 }
 
 function openGroup<Message>(state: State<Message>, stream: ProjectStream<Message>): Group<Message> {

@@ -31,12 +31,8 @@ export function openTaskStreams<Message>(feeds: Feeds, count: (change: 1 | -1) =
       const member: Member<Message> = { group, subscriber, sentVersion: afterVersion, isOver: false };
       group.members.add(member);
       count(1);
-      group.watch.read().then(
-        (task) =>
-          task === undefined ? end(state, member, notFound('bulk task', stream.id)) : admit(state, member, task),
-        (error) => end(state, member, error),
-      );
-      return { resume: () => deliver(state, member), leave: () => remove(state, member) };
+      void begin(state, member, stream.id);
+      return createMembership(state, member);
     },
   };
 }
@@ -66,6 +62,21 @@ interface Member<Message> {
   readonly subscriber: Subscriber<Message>;
   sentVersion: number;
   isOver: boolean;
+}
+
+/** All that stays with a member: not the stream that it asked for. */
+function createMembership<Message>(state: State<Message>, member: Member<Message>): Membership {
+  return { resume: () => deliver(state, member), leave: () => remove(state, member) };
+}
+
+async function begin<Message>(state: State<Message>, member: Member<Message>, id: string): Promise<void> {
+  try {
+    const task = await member.group.watch.read();
+    if (task === undefined) throw notFound('bulk task', id);
+    admit(state, member, task);
+  } catch (error) {
+    end(state, member, error);
+  }
 }
 
 function openGroup<Message>(state: State<Message>, stream: TaskStream<Message>): Group<Message> {
