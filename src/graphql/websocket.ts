@@ -1,35 +1,58 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { handleProtocols } from 'graphql-ws';
+import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
-import { openProtocol, type Protocol } from './protocol.ts';
-import { graphqlPath, type Yoga } from './yoga.ts';
+import { type Outlets, openOutlets } from '../progress/outlet.ts';
+import type { Rounds } from '../rounds.ts';
+import { startKeepAlive } from './keep-alive.ts';
+import { openProtocol, type Protocol, type ProtocolDeps } from './protocol.ts';
+import type { Session } from './socket-operation.ts';
+import { graphqlPath } from './yoga.ts';
 
 export interface Sockets {
   /** Closes all with 1012 (the official client comes back), cuts off after two seconds who does not; takes no new ones. */
   stop(): Promise<void>;
 }
 
+interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'> {
+  /** How long a reader may take for what waits for it before its socket is closed with 1013. */
+  readonly slowReaderMs: number;
+}
+
+interface Accepting {
+  readonly deps: GatewayDeps;
+  readonly protocol: Protocol;
+  readonly outlets: Outlets<Session>;
+  readonly keepAlive: Rounds<WebSocket>;
+}
+
 const maxMessageBytes = 1_048_576;
 /** What may wait in a socket for its reader before nothing more is taken from it. */
 const maxUnreadBytes = 65_536;
-const keepAliveMs = 12_000;
+/** What may wait for it before it is closed: answers to what was asked before. */
+const maxWaitingBytes = 8 * 1_048_576;
 const stopMs = 2_000;
 const restartCode = 1012;
 const tryAgainCode = 1013;
 
 /** Serves GraphQL over WebSocket at `/graphql`, subprotocol graphql-transport-ws; others are closed with 4406. */
-export function openSockets(server: Server, options: { readonly deps: GatewayDeps; readonly yoga: Yoga }): Sockets {
+export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsDeps): Sockets {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
-    // It costs much memory for each socket, and progress is a few hundred bytes.
+    // It costs much memory for each socket, and progress is a few hundred bytes. And ready frames are written beside it.
     perMessageDeflate: false,
     // Another subprotocol is accepted to be closed with 4406: a client that is offered none only sees a broken connection.
     handleProtocols: (offered) => handleProtocols(offered) || ([...offered][0] ?? false),
   });
-  const protocol = openProtocol(options);
+  const outlets = openOutlets<Session>({
+    slowReaderMs,
+    giveUp: ({ socket }) => socket.close(tryAgainCode, 'Too slow'),
+  });
+  // A ping waits behind what the reader has not taken, and so does its answer.
+  const keepAlive = startKeepAlive((socket) => socket.bufferedAmount > 0);
+  const accepting = { deps: given.deps, outlets, keepAlive, protocol: openProtocol({ ...given, outlets }) };
   let stopped: Promise<void> | undefined;
   // Without this, Node hands every `Upgrade` to the listener below, such as the h2c that Java's client asks REST for.
   Object.assign(server, { shouldUpgradeCallback: ({ headers }: IncomingMessage) => isWebSocket(headers.upgrade) });
@@ -37,13 +60,29 @@ export function openSockets(server: Server, options: { readonly deps: GatewayDep
     const [path] = (request.url ?? '').split('?', 1);
     if (path !== graphqlPath) return refuse(stream, '404 Not Found');
     if (stopped !== undefined) return refuse(stream, '503 Service Unavailable');
-    sockets.handleUpgrade(request, stream, head, (socket) => accept(socket, protocol, options.deps));
+    sockets.handleUpgrade(request, stream, head, (socket) => accept(socket, stream, accepting));
   });
-  return { stop: () => (stopped ??= closeAll(sockets)) };
+  const stop = async () => {
+    await closeAll(sockets);
+    outlets.stop();
+    keepAlive.stop();
+  };
+  return { stop: () => (stopped ??= stop()) };
 }
 
-function accept(socket: WebSocket, protocol: Protocol, { log }: GatewayDeps): void {
-  const beat = keepAlive(socket);
+function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, keepAlive }: Accepting): void {
+  const { log } = deps;
+  // An extension could hold a message back or send it in parts, between which a ready frame would do harm.
+  if (socket.extensions !== '') throw new Error(`expected no extensions, got ${socket.extensions}`);
+  const session: Session = {
+    socket,
+    stream,
+    caller: null,
+    contexts: new Map(),
+    blockedMs: undefined,
+    waiting: undefined,
+  };
+  keepAlive.add(socket);
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
@@ -56,38 +95,35 @@ function accept(socket: WebSocket, protocol: Protocol, { log }: GatewayDeps): vo
           // Whoever sends and does not read is not listened to until it has read.
           if (socket.bufferedAmount > maxUnreadBytes) socket.pause();
           if (socket.readyState !== socket.OPEN) return;
-          handle(String(data)).catch((error: unknown) => {
-            if (socket.readyState === socket.OPEN) log.error('websocket.failed', { error });
-            socket.close(tryAgainCode, 'Try again later');
-          });
+          handle(String(data)).catch((error: unknown) => fail(socket, deps, error));
         });
       },
     },
-    { socket, caller: null, contexts: new Map() },
+    session,
   );
   socket.on('error', (error) => log.debug('websocket.broken', { error }));
   socket.once('close', (code, reason) => {
-    clearInterval(beat);
+    outlets.forget(session);
+    keepAlive.delete(socket);
     closed(code, String(reason)).catch((error: unknown) => log.error('websocket.failed', { error }));
   });
 }
 
-async function send(socket: WebSocket, data: string): Promise<void> {
-  await new Promise((resolve) => socket.send(data, resolve));
-  if (socket.isPaused && socket.bufferedAmount <= maxUnreadBytes) socket.resume();
+function fail(socket: WebSocket, { log }: GatewayDeps, error: unknown): void {
+  if (socket.readyState !== socket.OPEN) return;
+  // What the library throws for a message that only a server sends.
+  if (error instanceof Error && error.message.startsWith('Unexpected message of type ')) {
+    socket.close(CloseCode.BadRequest, 'Invalid message received');
+  } else {
+    log.error('websocket.failed', { error });
+    socket.close(tryAgainCode, 'Try again later');
+  }
 }
 
-/** Pings, and cuts off a socket that did not answer until the next ping is due. */
-function keepAlive(socket: WebSocket): NodeJS.Timeout {
-  let isAlive = true;
-  socket.on('pong', () => {
-    isAlive = true;
-  });
-  return setInterval(() => {
-    if (!isAlive) return socket.terminate();
-    isAlive = false;
-    return socket.ping();
-  }, keepAliveMs);
+async function send(socket: WebSocket, data: string): Promise<void> {
+  if (socket.bufferedAmount > maxWaitingBytes) return socket.close(tryAgainCode, 'Too slow');
+  await new Promise((resolve) => socket.send(data, resolve));
+  if (socket.isPaused && socket.bufferedAmount <= maxUnreadBytes) socket.resume();
 }
 
 async function closeAll(sockets: WebSocketServer): Promise<void> {

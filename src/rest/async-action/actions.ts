@@ -67,12 +67,19 @@ async function findAction(deps: GatewayDeps, projectId: string, id: string): Pro
 async function waitForStart(deps: GatewayDeps, task: Snapshot): Promise<Snapshot> {
   const waitMs = deps.config.BULKCAST_POLL_WAIT_MS;
   if (waitMs === 0) return task;
-  const signal = AbortSignal.timeout(waitMs);
-  const watch = await deps.feeds.watchTask(task.projectId, task.id, { afterVersion: task.version, signal });
-  for await (const newer of watch ?? []) {
-    if (newer.state !== 'QUEUED') return newer;
+  const started = Promise.withResolvers<Snapshot>();
+  const accept = (newer: Snapshot | undefined) => {
+    if (newer !== undefined && newer.state !== 'QUEUED') started.resolve(newer);
+  };
+  const timeout = setTimeout(() => started.resolve(task), waitMs);
+  const watch = deps.feeds.watchTask(task.projectId, task.id, accept);
+  try {
+    watch.read().then(accept, started.reject);
+    return await started.promise;
+  } finally {
+    clearTimeout(timeout);
+    watch.leave();
   }
-  return task;
 }
 
 function describe(deps: GatewayDeps, task: Snapshot): Action {

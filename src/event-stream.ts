@@ -1,0 +1,75 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import { type Outlet, type Outlets, openOutlets } from './progress/outlet.ts';
+import { startRounds } from './rounds.ts';
+
+/** One answer of server-sent events. */
+export interface EventStream extends Outlet {
+  readonly response: ServerResponse;
+}
+
+/** The server-sent events of a gateway. */
+export interface EventStreams extends Outlets<EventStream> {
+  /** Takes the answer from Fastify and sends its head. `closed` is called once it is closed, whoever does it. */
+  open(reply: FastifyReply, closed: () => void): EventStream;
+  /** Ends the answer with a last event. May be called twice. */
+  end(stream: EventStream, event: Buffer): void;
+  /** Cuts all of them off, completing none: a client takes the end of a stream for the end of what it watches. */
+  stop(): void;
+}
+
+const heartbeatMs = 12_000;
+/** A comment, without an id: nobody resumes after it. The first one is for clients that wait for a byte of the body. */
+const heartbeat = Buffer.from(':\n\n');
+const head = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
+/** A reader that takes longer than `slowReaderMs` for what waits for it is cut off: it can come back and resume. */
+export function openEventStreams({ slowReaderMs }: { readonly slowReaderMs: number }): EventStreams {
+  const outlets = openOutlets<EventStream>({ slowReaderMs, giveUp: ({ response }) => response.destroy() });
+  const open = new Set<EventStream>();
+  const rounds = startRounds<EventStream>(heartbeatMs, ({ response }) => {
+    if (response.writableLength === 0 && !response.writableEnded) response.write(heartbeat);
+  });
+  return {
+    ...outlets,
+    open: (reply, closed) => {
+      const response = reply.headers(head).hijack().raw;
+      const stream: EventStream = { response, stream: response, blockedMs: undefined, waiting: undefined };
+      if (response.closed) {
+        closed();
+        return stream;
+      }
+      open.add(stream);
+      rounds.add(stream);
+      response.once('close', () => {
+        open.delete(stream);
+        rounds.delete(stream);
+        outlets.forget(stream);
+        closed();
+      });
+      response.writeHead(200, headersOf(reply));
+      response.write(heartbeat);
+      return stream;
+    },
+    end: ({ response }, event) => {
+      if (!response.writableEnded) response.end(event);
+    },
+    stop: () => {
+      rounds.stop();
+      outlets.stop();
+      for (const { response } of open) response.destroy();
+    },
+  };
+}
+
+function headersOf(reply: FastifyReply): Record<string, string | number | string[]> {
+  const headers: Record<string, string | number | string[]> = {};
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
