@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { unauthenticated } from '../auth/caller.ts';
+import type { Following } from '../auth/standings.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { Membership } from '../progress/subscriber.ts';
 import type { Context } from './context.ts';
@@ -18,7 +19,8 @@ const complete = Buffer.from('event: complete\ndata:\n\n');
 
 /**
  * Answers with server-sent events as graphql-sse does: `next` for each result, then `complete`. A result of `bulkTask` has its
- * version as its id: a client that comes back with `Last-Event-ID` goes on after it. Tells UNAUTHENTICATED when a token ends.
+ * version as its id: a client that comes back with `Last-Event-ID` goes on after it. Tells UNAUTHENTICATED when the caller
+ * loses its standing; a comment says so 30 s before a token ends.
  */
 export function streamEvents(
   { request, reply, context, subscription }: Operation,
@@ -28,10 +30,10 @@ export function streamEvents(
   const afterVersion = source.kind === 'task' ? readLastEventId(request) : undefined;
   if (afterVersion !== undefined) reply.header('x-resumed-after', afterVersion);
   let membership: Membership | undefined;
-  let expiry: NodeJS.Timeout | undefined;
+  let following: Following | undefined;
   const stream = events.open(reply, () => {
     membership?.leave();
-    clearTimeout(expiry);
+    following?.stop();
   });
   if (stream.response.closed) return;
   const end = (error?: unknown) => {
@@ -47,12 +49,15 @@ export function streamEvents(
     return true;
   };
   membership = streams.join(subscription, { send, end }, { context, afterVersion });
-  const expiresAt = context.caller?.expiresAt ?? null;
-  if (expiresAt === null) return;
-  expiry = setTimeout(() => {
+  if (context.caller === null) return;
+  const lost = () => {
     membership?.leave();
     end(unauthenticated());
-  }, expiresAt.getTime() - Date.now());
+  };
+  following = context.deps.auth.standings.follow(context.caller, {
+    expiring: (expiresAt) => events.write(stream, Buffer.from(`: expires at ${expiresAt.toISOString()}\n\n`)),
+    lost,
+  });
 }
 
 /** The version in `Last-Event-ID`, which only a browser's EventSource can send as a header; others may as a parameter. */

@@ -10,7 +10,7 @@ import { openProjectStreams } from '../progress/project-streams.ts';
 import type { Membership, Subscriber } from '../progress/subscriber.ts';
 import { openTaskStreams } from '../progress/task-streams.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
-import { type Context, requireCaller } from './context.ts';
+import type { Context } from './context.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import type { OpenedSubscription, SourceStream } from './source-streams.ts';
 
@@ -51,7 +51,8 @@ function keyOf({ source, execution }: OpenedSubscription, context: Context, docu
   const { operation, rawVariableValues } = execution;
   const variables = { ...rawVariableValues };
   if (source.kind === 'task' && source.resumeVariable !== undefined) delete variables[source.resumeVariable];
-  const caller = { ...requireCaller(context), expiresAt: null };
+  // The task that a caller is confined to is part of it: what an owner is shown is never shared with a watcher.
+  const caller = { ...context.caller, expiresAt: null };
   return JSON.stringify([document, operation.name?.value, variables, caller]);
 }
 

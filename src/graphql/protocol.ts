@@ -14,6 +14,7 @@ import { checkCost } from './limits.ts';
 import type { LiveStreams } from './live-streams.ts';
 import { runSubscription, type Session } from './socket-operation.ts';
 import { openSubscription } from './source-streams.ts';
+import { followCaller } from './standing.ts';
 
 export type Protocol = Server<Session>;
 
@@ -66,10 +67,9 @@ export function openProtocol(given: ProtocolDeps): Protocol {
   });
 }
 
-/** False closes the socket with 4403. A token's socket is closed so when the token ends. */
+/** False closes the socket with 4403, as the loss of the caller's standing does later. */
 async function identify(deps: GatewayDeps, connection: Connection<Record<string, unknown>, Session>): Promise<boolean> {
   const { extra: session } = connection;
-  const { socket } = session;
   const credentials = readCredentials(connection.connectionParams);
   // The library would keep them as long as the socket is open.
   Object.assign(connection, { connectionParams: undefined });
@@ -82,11 +82,7 @@ async function identify(deps: GatewayDeps, connection: Connection<Record<string,
     throw error;
   }
   if (session.caller === null) return false;
-  const { expiresAt } = session.caller;
-  if (expiresAt !== null && socket.readyState === socket.OPEN) {
-    const end = setTimeout(() => socket.close(CloseCode.Forbidden, 'Forbidden'), expiresAt.getTime() - Date.now());
-    socket.once('close', () => clearTimeout(end));
-  }
+  followCaller(deps, session);
   return true;
 }
 

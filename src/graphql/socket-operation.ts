@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import type { Caller } from '../auth/caller.ts';
+import type { Following } from '../auth/standings.ts';
 import type { Outlet, Outlets } from '../progress/outlet.ts';
 import type { Membership, Subscriber } from '../progress/subscriber.ts';
 import type { Context } from './context.ts';
@@ -11,6 +12,8 @@ import type { OpenedSubscription, SourceStream } from './source-streams.ts';
 export interface Session extends Outlet {
   readonly socket: WebSocket;
   caller: Caller | null;
+  /** Its caller's standing, once it is acknowledged. */
+  following: Following | undefined;
   readonly contexts: Map<string, Context>;
 }
 

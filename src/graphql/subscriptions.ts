@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { notFound } from '../errors.ts';
 import { type Builder, costs } from './builder.ts';
-import { type Context, requireCaller } from './context.ts';
+import { type Context, requireCaller, requireWatcher } from './context.ts';
 import { type FilterType, fits, toTaskFilter } from './filter.ts';
 import { type ProjectSource, projectSource, type TaskSource, taskSource } from './source-streams.ts';
 import { isTaskId, type TaskTypes } from './tasks.ts';
@@ -41,9 +41,9 @@ export function addSubscriptions(
 }
 
 function watchTask(context: Context, info: GraphQLResolveInfo, id: string, afterVersion: number): TaskSource {
-  const { projectId } = requireCaller(context);
-  if (!isTaskId(id)) throw notFound('bulk task', id);
-  return taskSource(info, { projectId, id, afterVersion });
+  const watcher = requireWatcher(context, id);
+  if (watcher === undefined || !isTaskId(id)) throw notFound('bulk task', id);
+  return taskSource(info, { projectId: watcher.projectId, id, afterVersion });
 }
 
 function watchProject(

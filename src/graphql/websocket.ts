@@ -5,9 +5,11 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
 import { type Outlets, openOutlets } from '../progress/outlet.ts';
 import type { Rounds } from '../rounds.ts';
+import { newRequestId } from '../tasks/ids.ts';
 import { startKeepAlive } from './keep-alive.ts';
 import { openProtocol, type Protocol, type ProtocolDeps } from './protocol.ts';
 import type { Session } from './socket-operation.ts';
+import { answerPing } from './standing.ts';
 import { graphqlPath } from './yoga.ts';
 
 export interface Sockets {
@@ -78,6 +80,7 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
     socket,
     stream,
     caller: null,
+    following: undefined,
     contexts: new Map(),
     blockedMs: undefined,
     waiting: undefined,
@@ -90,6 +93,10 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
       // It resolves when the message is on its way, so that a slow reader slows down what is read for it. A socket that
       // fails is closed, which ends its operations.
       send: (data) => send(socket, data),
+      onPing: async (payload) => {
+        const context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' } as const;
+        await send(socket, await answerPing(session, payload, context));
+      },
       onMessage: (handle) => {
         socket.on('message', (data) => {
           // Whoever sends and does not read is not listened to until it has read.
