@@ -35,7 +35,6 @@ const all: readonly Scenario[] = [
     changes: 4,
     warmUpChanges: 4,
     halfLoadRounds: 2,
-    halfLoadMs: 2_000,
   },
   { ...oneTask, name: 'manyTasks', tasks: 1_000, rounds: 3, changes: 10, warmUpChanges: 14, halfLoadRounds: 2 },
   { ...oneTask, name: 'manyDocuments', documents: 20, rounds: 3, changes: 10, warmUpChanges: 14, halfLoadRounds: 2 },
