@@ -19,6 +19,8 @@ const input = z.object({
 });
 const parameters = z.object({ campaignId: z.string() });
 
+const compiledInput = z.compile(campaignVoucherInput);
+
 /** CAMPAIGN.VOUCHERS_IMPORT: creates vouchers in a campaign. Refused as a whole when a code is missing or exists. */
 export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Item>({
   name: 'campaigns.vouchers_import',
@@ -85,7 +87,7 @@ function readVouchers(chunk: Chunk<Item>, make: ReturnType<typeof voucherMaker>,
   const failures: Failure[] = [];
   chunk.items.forEach((item, index) => {
     const row = chunk.firstRow + index;
-    const result = campaignVoucherInput.safeParse(item);
+    const result = compiledInput.safeParse(item);
     if (!result.success) {
       failures.push(failureOf(row, keyOf(item), result.error, item));
       return;
