@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import type { Log } from './log.ts';
 import { type Outlet, type Outlets, openOutlets } from './progress/outlet.ts';
 import { startRounds } from './rounds.ts';
 
@@ -28,8 +29,14 @@ const head = {
 };
 
 /** A reader that takes longer than `slowReaderMs` for what waits for it is cut off: it can come back and resume. */
-export function openEventStreams({ slowReaderMs }: { readonly slowReaderMs: number }): EventStreams {
-  const outlets = openOutlets<EventStream>({ slowReaderMs, giveUp: ({ response }) => response.destroy() });
+export function openEventStreams(log: Log, { slowReaderMs }: { readonly slowReaderMs: number }): EventStreams {
+  const outlets = openOutlets<EventStream>({
+    slowReaderMs,
+    giveUp: ({ response }) => {
+      log.info('event_stream.too_slow', { request: response.getHeader('x-request-id') });
+      response.destroy();
+    },
+  });
   const open = new Set<EventStream>();
   const rounds = startRounds<EventStream>(heartbeatMs, ({ response }) => {
     if (response.writableLength === 0 && !response.writableEnded) response.write(heartbeat);

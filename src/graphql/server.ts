@@ -24,7 +24,7 @@ export async function registerGraphql(
   const documents = createDocuments(schema);
   const yoga = openYoga(schema, documents);
   const streams = openLiveStreams(deps);
-  const events = openEventStreams(limits);
+  const events = openEventStreams(deps.log, limits);
   await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams, events }));
   const sockets = openSockets(server.server, { deps, schema, documents, streams, ...limits });
   return {
