@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { openLifetimes } from './lifetimes.ts';
+import type { Log } from './log.ts';
 import { type Outlet, type Outlets, openOutlets } from './progress/outlet.ts';
 import { startRounds } from './rounds.ts';
 
@@ -40,8 +41,14 @@ export interface EventStreamOptions {
 /** Those who are sent away come back spread over this time. */
 const retryMs = 5_000;
 
-export function openEventStreams({ slowReaderMs, maxAgeMs, drainMs }: EventStreamOptions): EventStreams {
-  const outlets = openOutlets<EventStream>({ slowReaderMs, giveUp: ({ response }) => response.destroy() });
+export function openEventStreams(log: Log, { slowReaderMs, maxAgeMs, drainMs }: EventStreamOptions): EventStreams {
+  const outlets = openOutlets<EventStream>({
+    slowReaderMs,
+    giveUp: ({ response }) => {
+      log.info('event_stream.too_slow', { request: response.getHeader('x-request-id') });
+      response.destroy();
+    },
+  });
   const lifetimes = openLifetimes<EventStream>({ maxAgeMs, drainMs, close: sendAway });
   const rounds = startRounds<EventStream>(heartbeatMs, ({ response }) => {
     if (response.writableLength === 0 && !response.writableEnded) response.write(heartbeat);

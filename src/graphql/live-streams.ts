@@ -1,5 +1,6 @@
 import {
   type DocumentNode,
+  type ExecutionResult,
   executeSubscriptionEvent,
   type GraphQLError,
   locatedError,
@@ -12,6 +13,7 @@ import { openTaskStreams } from '../progress/task-streams.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Context } from './context.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
+import { planOf } from './plan.ts';
 import type { OpenedSubscription, SourceStream } from './source-streams.ts';
 
 /** All that is pushed over GraphQL, whichever the transport. */
@@ -71,12 +73,16 @@ function renderOf({ source, execution }: OpenedSubscription, context: Context) {
   const { deps, caller, requestId } = context;
   // Nothing of the first one's connection: others share this, and may outlive it.
   const shared: Context = { deps, caller, requestId, transport: 'websocket' };
-  const deliveryOf = (result: Parameters<typeof createDelivery>[0], { version }: Snapshot) =>
+  const deliver = (result: ExecutionResult, { version }: Snapshot) =>
     createDelivery(result, source.kind === 'task' ? version : null);
+  let plan = planOf(execution);
   return (snapshot: Snapshot): Delivery | Promise<Delivery> => {
+    try {
+      if (plan !== undefined) return deliver({ data: plan(snapshot, shared) }, snapshot);
+    } catch {
+      plan = undefined;
+    }
     const result = executeSubscriptionEvent({ ...execution, contextValue: shared, rootValue: snapshot });
-    return result instanceof Promise
-      ? result.then((settled) => deliveryOf(settled, snapshot))
-      : deliveryOf(result, snapshot);
+    return result instanceof Promise ? result.then((settled) => deliver(settled, snapshot)) : deliver(result, snapshot);
   };
 }

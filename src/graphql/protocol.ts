@@ -12,7 +12,7 @@ import type { Documents } from './documents.ts';
 import { presentError } from './errors.ts';
 import { checkCost } from './limits.ts';
 import type { LiveStreams } from './live-streams.ts';
-import { runSubscription, type Session } from './socket-operation.ts';
+import { runSubscription, type Session, type SocketOperation } from './socket-operation.ts';
 import { openSubscription } from './source-streams.ts';
 import { followCaller } from './standing.ts';
 
@@ -30,7 +30,7 @@ export interface ProtocolDeps {
 interface Run {
   readonly session: Session;
   readonly id: string;
-  readonly context: Context;
+  readonly operation: SocketOperation;
 }
 
 type Runs = WeakMap<ExecutionArgs, Run>;
@@ -51,18 +51,18 @@ export function openProtocol(given: ProtocolDeps): Protocol {
     },
     subscribe: (args) => subscribe(given, runs, args),
     onNext: ({ extra }, id, _payload, _args, result) => {
-      const context = extra.contexts.get(id);
+      const context = extra.operations.get(id)?.context;
       if (result.errors === undefined || context === undefined) return undefined;
       const errors = result.errors.map((error) => presentError(error, context).toJSON());
       return { errors, ...('data' in result ? { data: result.data ?? null } : {}) };
     },
     // Without a context the operation was refused before it began, and its errors are presented already.
     onError: ({ extra }, id, _payload, errors) => {
-      const context = extra.contexts.get(id);
+      const context = extra.operations.get(id)?.context;
       return errors.map((error) => (context === undefined ? error : presentError(error, context)).toJSON());
     },
     onComplete: ({ extra }, id) => {
-      extra.contexts.delete(id);
+      extra.operations.delete(id);
     },
   });
 }
@@ -95,15 +95,16 @@ function prepare(
   payload: SubscribePayload,
 ): ExecutionArgs | GraphQLError[] {
   const context: Context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' };
-  if (session.contexts.has(id)) {
+  if (session.operations.has(id)) {
     // The library forgets an operation as soon as the client completes it, even while it is still being prepared.
     session.socket.close(CloseCode.SubscriberAlreadyExists, 'Subscriber already exists');
-    return [tooManyOperations()];
+    return [new GraphQLError('Subscriber already exists')];
   }
-  if (session.contexts.size >= maxOperations) return [presentError(tooManyOperations(), context)];
-  session.contexts.set(id, context);
+  if (session.operations.size >= maxOperations) return [presentError(tooManyOperations(), context)];
+  const operation: SocketOperation = { context, membership: undefined };
+  session.operations.set(id, operation);
   const refuse = (errors: readonly unknown[]) => {
-    session.contexts.delete(id);
+    session.operations.delete(id);
     return errors.map((error) => presentError(error, context));
   };
   try {
@@ -112,7 +113,7 @@ function prepare(
     if (errors.length > 0) return refuse(errors);
     const { operationName, variables: variableValues } = payload;
     const args: ExecutionArgs = { schema, document, operationName, variableValues, contextValue: context };
-    runs.set(args, { session, id, context });
+    runs.set(args, { session, id, operation });
     // The library holds on to the message as long as the operation runs.
     Object.assign(payload, { query: '', variables: undefined });
     return args;

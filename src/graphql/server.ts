@@ -26,7 +26,7 @@ export async function registerGraphql(
   const streams = openLiveStreams(deps);
   const { BULKCAST_CONNECTION_MAX_AGE_SECONDS: maxAgeSeconds, BULKCAST_DRAIN_MS: drainMs } = deps.config;
   const bounds = { ...limits, maxAgeMs: maxAgeSeconds * 1000, drainMs };
-  const events = openEventStreams(bounds);
+  const events = openEventStreams(deps.log, bounds);
   await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams, events }));
   const sockets = openSockets(server.server, { deps, schema, documents, streams, ...bounds });
   return {

@@ -8,19 +8,26 @@ import { createDelivery, type Delivery, encodeId, frameOf } from './delivery.ts'
 import { type LiveStreams, locate } from './live-streams.ts';
 import type { OpenedSubscription, SourceStream } from './source-streams.ts';
 
-/** One socket: who it belongs to once it is acknowledged, and the context of each operation that runs on it. */
+/** One socket: who it belongs to once it is acknowledged, and what runs on it. */
 export interface Session extends Outlet {
   readonly socket: WebSocket;
   caller: Caller | null;
   /** Its caller's standing, once it is acknowledged. */
   following: Following | undefined;
-  readonly contexts: Map<string, Context>;
+  /** By their ids, from the first message about them until the library is through with them. */
+  readonly operations: Map<string, SocketOperation>;
 }
 
-interface Operation {
+export interface SocketOperation {
+  readonly context: Context;
+  /** Of a subscription that is being pushed to. */
+  membership: Membership | undefined;
+}
+
+interface Starting {
   readonly session: Session;
   readonly id: string;
-  readonly context: Context;
+  readonly operation: SocketOperation;
   readonly subscription: OpenedSubscription;
 }
 
@@ -34,12 +41,11 @@ interface Running {
   readonly session: Session;
   /** As `frameOf` takes it. */
   readonly id: string;
-  readonly context: Context;
+  readonly operation: SocketOperation;
   readonly source: SourceStream;
   readonly ended: PromiseWithResolvers<IteratorReturnResult<undefined>>;
   /** Until it is joined. */
   subscription: OpenedSubscription | undefined;
-  membership: Membership | undefined;
   hasBegun: boolean;
 }
 
@@ -48,17 +54,16 @@ interface Running {
  * last one, for which the library then sends `complete`; and when the client completes it or has gone.
  */
 export function runSubscription(
-  { session, id, context, subscription }: Operation,
+  { session, id, operation, subscription }: Starting,
   streaming: Streaming,
 ): AsyncIterableIterator<never, undefined> {
   return iterate(streaming, {
     session,
     id: encodeId(id),
-    context,
+    operation,
     source: subscription.source,
     ended: Promise.withResolvers(),
     subscription,
-    membership: undefined,
     hasBegun: false,
   });
 }
@@ -66,15 +71,16 @@ export function runSubscription(
 function iterate(streaming: Streaming, running: Running): AsyncIterableIterator<never, undefined> {
   return {
     next: () => {
-      const { subscription, context } = running;
+      const { subscription, operation } = running;
       running.subscription = undefined;
-      if (subscription !== undefined) {
-        running.membership = streaming.streams.join(subscription, subscriberOf(streaming, running), { context });
+      if (!isOpen(running.session)) running.ended.resolve(over);
+      else if (subscription !== undefined) {
+        operation.membership = streaming.streams.join(subscription, subscriberOf(streaming, running), operation);
       }
       return running.ended.promise;
     },
     return: async () => {
-      running.membership?.leave();
+      running.operation.membership?.leave();
       running.ended.resolve(over);
       return over;
     },
@@ -83,29 +89,35 @@ function iterate(streaming: Streaming, running: Running): AsyncIterableIterator<
 }
 
 function subscriberOf({ outlets }: Streaming, running: Running): Subscriber<Delivery> {
-  const { session, ended } = running;
+  const { session, ended, operation } = running;
   return {
     send: (delivery) => {
-      const { membership } = running;
+      const { membership } = operation;
       if (!isOpen(session) || membership === undefined || !outlets.accepts(session, membership)) return false;
       running.hasBegun = true;
-      outlets.write(session, frameOf(delivery, running.id, running.context));
+      outlets.write(session, frameOf(delivery, running.id, operation.context));
       return true;
     },
     end: (error) => {
       if (error !== undefined && running.hasBegun) return ended.reject(error);
       if (error !== undefined && isOpen(session)) {
         const failed = createDelivery({ errors: [locate(error, running.source)] }, null);
-        outlets.write(session, frameOf(failed, running.id, running.context));
+        outlets.write(session, frameOf(failed, running.id, operation.context));
       }
       ended.resolve(over);
     },
   };
 }
 
-/** The library ends the operations of a socket that closes; until then nothing more may follow the close frame. */
+/** Nothing may follow a close frame. */
 function isOpen({ socket }: Session): boolean {
   return socket.readyState === WebSocket.OPEN;
+}
+
+/** Ends what is pushed to a socket that has closed. The library does so too, but loses sight of ids that were used twice. */
+export function endSession({ operations }: Session): void {
+  for (const { membership } of operations.values()) membership?.leave();
+  operations.clear();
 }
 
 function returnThis<Self>(this: Self): Self {

@@ -9,7 +9,7 @@ import type { Rounds } from '../rounds.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { startKeepAlive } from './keep-alive.ts';
 import { openProtocol, type Protocol, type ProtocolDeps } from './protocol.ts';
-import type { Session } from './socket-operation.ts';
+import { endSession, type Session } from './socket-operation.ts';
 import { answerPing } from './standing.ts';
 import { graphqlPath } from './yoga.ts';
 
@@ -30,14 +30,12 @@ interface Accepting {
   readonly deps: GatewayDeps;
   readonly protocol: Protocol;
   readonly outlets: Outlets<Session>;
-  readonly keepAlive: Rounds<WebSocket>;
+  readonly keepAlive: Rounds<Session>;
   readonly lifetimes: Lifetimes<WebSocket>;
 }
 
 const maxMessageBytes = 1_048_576;
-/** What may wait in a socket for its reader before nothing more is taken from it. */
-const maxUnreadBytes = 65_536;
-/** What may wait for it before it is closed: answers to what was asked before. */
+/** What may wait in a socket for its reader before it is closed: answers to what was asked before it was not listened to. */
 const maxWaitingBytes = 8 * 1_048_576;
 const stopMs = 2_000;
 const restartCode = 1012;
@@ -55,10 +53,12 @@ export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, .
   });
   const outlets = openOutlets<Session>({
     slowReaderMs,
-    giveUp: ({ socket }) => socket.close(tryAgainCode, 'Too slow'),
+    giveUp: ({ socket, caller }) => {
+      given.deps.log.info('websocket.too_slow', { project: caller?.projectId });
+      socket.close(tryAgainCode, 'Too slow');
+    },
   });
-  // A ping waits behind what the reader has not taken, and so does its answer.
-  const keepAlive = startKeepAlive((socket) => socket.bufferedAmount > 0);
+  const keepAlive = startKeepAlive();
   const lifetimes = openLifetimes<WebSocket>({
     maxAgeMs,
     drainMs,
@@ -92,18 +92,17 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
     stream,
     caller: null,
     following: undefined,
-    contexts: new Map(),
+    operations: new Map(),
     blockedMs: undefined,
     waiting: undefined,
   };
-  keepAlive.add(socket);
+  keepAlive.add(session);
   lifetimes.add(socket);
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
       close: (code, reason) => socket.close(code, reason),
-      // It resolves when the message is on its way, so that a slow reader slows down what is read for it. A socket that
-      // fails is closed, which ends its operations.
+      // A socket that fails is closed, which ends its operations.
       send: (data) => send(socket, data),
       onPing: async (payload) => {
         const context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' } as const;
@@ -111,8 +110,7 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
       },
       onMessage: (handle) => {
         socket.on('message', (data) => {
-          // Whoever sends and does not read is not listened to until it has read.
-          if (socket.bufferedAmount > maxUnreadBytes) socket.pause();
+          pauseIfUnread(session);
           if (socket.readyState !== socket.OPEN) return;
           handle(String(data)).catch((error: unknown) => fail(socket, deps, error));
         });
@@ -122,8 +120,9 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
   );
   socket.on('error', (error) => log.debug('websocket.broken', { error }));
   socket.once('close', (code, reason) => {
+    endSession(session);
     outlets.forget(session);
-    keepAlive.delete(socket);
+    keepAlive.delete(session);
     lifetimes.delete(socket);
     closed(code, String(reason)).catch((error: unknown) => log.error('websocket.failed', { error }));
   });
@@ -143,7 +142,13 @@ function fail(socket: WebSocket, { log }: GatewayDeps, error: unknown): void {
 async function send(socket: WebSocket, data: string): Promise<void> {
   if (socket.bufferedAmount > maxWaitingBytes) return socket.close(tryAgainCode, 'Too slow');
   await new Promise((resolve) => socket.send(data, resolve));
-  if (socket.isPaused && socket.bufferedAmount <= maxUnreadBytes) socket.resume();
+}
+
+/** Whoever sends and does not read is not listened to until it has read. */
+function pauseIfUnread({ socket, stream }: Session): void {
+  if (socket.isPaused || !stream.writableNeedDrain) return;
+  socket.pause();
+  stream.once('drain', () => socket.resume());
 }
 
 /** Waits for those that were told to go, and cuts off who has not gone in time. */
