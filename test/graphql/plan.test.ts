@@ -9,7 +9,8 @@ import { snapshotOf } from '../progress/fixtures.ts';
 
 const schema = buildSchema(operations);
 const links = { sign: (path: string) => `https://example.com${path}` };
-const context = { deps: { engine: { operations }, links } } as unknown as Context;
+const caller = { taskId: null };
+const context = { caller, deps: { engine: { operations }, links } } as unknown as Context;
 
 function prepare(selection: string, rest = '') {
   const document = parse(`subscription ($first: Int, $yes: Boolean = true) {
