@@ -25,6 +25,7 @@ interface Accepting {
   readonly protocol: Protocol;
   readonly outlets: Outlets<Session>;
   readonly keepAlive: Rounds<Session>;
+  readonly broken: (error: Error) => void;
 }
 
 const maxMessageBytes = 1_048_576;
@@ -52,7 +53,14 @@ export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsD
     },
   });
   const keepAlive = startKeepAlive();
-  const accepting = { deps: given.deps, outlets, keepAlive, protocol: openProtocol({ ...given, outlets }) };
+  const { deps } = given;
+  const accepting: Accepting = {
+    deps,
+    outlets,
+    keepAlive,
+    protocol: openProtocol({ ...given, outlets }),
+    broken: (error) => deps.log.debug('websocket.broken', { error }),
+  };
   let stopped: Promise<void> | undefined;
   // Without this, Node hands every `Upgrade` to the listener below, such as the h2c that Java's client asks REST for.
   Object.assign(server, { shouldUpgradeCallback: ({ headers }: IncomingMessage) => isWebSocket(headers.upgrade) });
@@ -70,10 +78,9 @@ export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsD
   return { stop: () => (stopped ??= stop()) };
 }
 
-function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, keepAlive }: Accepting): void {
-  const { log } = deps;
+function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, keepAlive, broken }: Accepting): void {
   // An extension could hold a message back or send it in parts, between which a ready frame would do harm.
-  if (socket.extensions !== '') throw new Error(`expected no extensions, got ${socket.extensions}`);
+  if (socket.extensions !== '') return socket.terminate();
   const session: Session = {
     socket,
     stream,
@@ -99,12 +106,12 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
     },
     session,
   );
-  socket.on('error', (error) => log.debug('websocket.broken', { error }));
+  socket.on('error', broken);
   socket.once('close', (code, reason) => {
     endSession(session);
     outlets.forget(session);
     keepAlive.delete(session);
-    closed(code, String(reason)).catch((error: unknown) => log.error('websocket.failed', { error }));
+    closed(code, String(reason)).catch((error: unknown) => deps.log.error('websocket.failed', { error }));
   });
 }
 
