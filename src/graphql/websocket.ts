@@ -80,7 +80,10 @@ export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsD
 
 function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, keepAlive, broken }: Accepting): void {
   // An extension could hold a message back or send it in parts, between which a ready frame would do harm.
-  if (socket.extensions !== '') return socket.terminate();
+  if (socket.extensions !== '') {
+    socket.terminate();
+    return;
+  }
   const session: Session = {
     socket,
     stream,
