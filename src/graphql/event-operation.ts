@@ -38,7 +38,7 @@ export function streamEvents(
   if (stream.response.closed) return;
   const end = (error?: unknown) => {
     if (error !== undefined) {
-      const failed = createDelivery({ errors: [locate(error, source)] }, null);
+      const failed = createDelivery({ errors: [locate(error, source.place)] }, null);
       events.write(stream, eventOf(failed, context));
     }
     events.end(stream, complete);

@@ -14,7 +14,7 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Context } from './context.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
 import { planOf } from './plan.ts';
-import type { OpenedSubscription, SourceStream } from './source-streams.ts';
+import type { OpenedSubscription, Place } from './source-streams.ts';
 
 /** All that is pushed over GraphQL, whichever the transport. */
 export interface LiveStreams {
@@ -44,7 +44,7 @@ export function openLiveStreams({ feeds, metrics }: GatewayDeps): LiveStreams {
 }
 
 /** An error of the stream as one of the field that was subscribed to. */
-export function locate(error: unknown, { place }: SourceStream): GraphQLError {
+export function locate(error: unknown, place: Place): GraphQLError {
   return locatedError(error, place.fieldNodes, responsePathAsArray(place.path));
 }
 

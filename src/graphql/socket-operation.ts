@@ -6,7 +6,7 @@ import type { Membership, Subscriber } from '../progress/subscriber.ts';
 import type { Context } from './context.ts';
 import { createDelivery, type Delivery, encodeId, frameOf } from './delivery.ts';
 import { type LiveStreams, locate } from './live-streams.ts';
-import type { OpenedSubscription, SourceStream } from './source-streams.ts';
+import type { OpenedSubscription, Place } from './source-streams.ts';
 
 /** One socket: who it belongs to once it is acknowledged, and what runs on it. */
 export interface Session extends Outlet {
@@ -42,7 +42,7 @@ interface Running {
   /** As `frameOf` takes it. */
   readonly id: string;
   readonly operation: SocketOperation;
-  readonly source: SourceStream;
+  readonly place: Place;
   readonly ended: PromiseWithResolvers<IteratorReturnResult<undefined>>;
   /** Until it is joined. */
   subscription: OpenedSubscription | undefined;
@@ -61,7 +61,7 @@ export function runSubscription(
     session,
     id: encodeId(id),
     operation,
-    source: subscription.source,
+    place: subscription.source.place,
     ended: Promise.withResolvers(),
     subscription,
     hasBegun: false,
@@ -101,7 +101,7 @@ function subscriberOf({ outlets }: Streaming, running: Running): Subscriber<Deli
     end: (error) => {
       if (error !== undefined && running.hasBegun) return ended.reject(error);
       if (error !== undefined && isOpen(session)) {
-        const failed = createDelivery({ errors: [locate(error, running.source)] }, null);
+        const failed = createDelivery({ errors: [locate(error, running.place)] }, null);
         outlets.write(session, frameOf(failed, running.id, operation.context));
       }
       ended.resolve(over);

@@ -13,9 +13,11 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 /** What the resolver of a subscription gives: what is to be watched. It is joined with those who watch the same, not iterated. */
 export type SourceStream = TaskSource | ProjectSource;
 
+/** The field that was asked for, which errors name. */
+export type Place = Pick<GraphQLResolveInfo, 'fieldNodes' | 'path'>;
+
 interface Source extends AsyncIterable<Snapshot> {
-  /** The field that was asked for, which errors name. */
-  readonly place: Pick<GraphQLResolveInfo, 'fieldNodes' | 'path'>;
+  readonly place: Place;
   readonly projectId: string;
 }
 
@@ -62,13 +64,21 @@ export async function openSubscription(args: ExecutionArgs): Promise<OpenedSubsc
   return { source, execution };
 }
 
-function sourceOf({ fieldNodes, path }: GraphQLResolveInfo): Pick<Source, 'place' | typeof Symbol.asyncIterator> {
-  return {
-    place: { fieldNodes, path },
-    [Symbol.asyncIterator]: () => {
-      throw new Error('a source is joined, not iterated');
-    },
-  };
+function sourceOf(info: GraphQLResolveInfo): Pick<Source, 'place' | typeof Symbol.asyncIterator> {
+  return { place: placeOf(info), [Symbol.asyncIterator]: refuseToIterate };
+}
+
+function refuseToIterate(): never {
+  throw new Error('a source is joined, not iterated');
+}
+
+/** There is one root field in a subscription; what says where it is stays with every subscriber. */
+const places = new WeakMap<OperationDefinitionNode, Place>();
+
+function placeOf({ operation, fieldNodes, path }: GraphQLResolveInfo): Place {
+  const place = places.get(operation) ?? { fieldNodes, path };
+  places.set(operation, place);
+  return place;
 }
 
 function isSource(stream: object): stream is SourceStream {

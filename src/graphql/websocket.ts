@@ -32,6 +32,7 @@ interface Accepting {
   readonly outlets: Outlets<Session>;
   readonly keepAlive: Rounds<Session>;
   readonly lifetimes: Lifetimes<WebSocket>;
+  readonly broken: (error: Error) => void;
 }
 
 const maxMessageBytes = 1_048_576;
@@ -59,12 +60,20 @@ export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, .
     },
   });
   const keepAlive = startKeepAlive();
+  const { deps } = given;
   const lifetimes = openLifetimes<WebSocket>({
     maxAgeMs,
     drainMs,
     close: (socket) => socket.close(restartCode, 'Service restart'),
   });
-  const accepting = { deps: given.deps, outlets, keepAlive, lifetimes, protocol: openProtocol({ ...given, outlets }) };
+  const accepting: Accepting = {
+    deps,
+    outlets,
+    keepAlive,
+    lifetimes,
+    protocol: openProtocol({ ...given, outlets }),
+    broken: (error) => deps.log.debug('websocket.broken', { error }),
+  };
   let stopped: Promise<void> | undefined;
   // Without this, Node hands every `Upgrade` to the listener below, such as the h2c that Java's client asks REST for.
   Object.assign(server, { shouldUpgradeCallback: ({ headers }: IncomingMessage) => isWebSocket(headers.upgrade) });
@@ -83,10 +92,13 @@ export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, .
   return { stop: () => (stopped ??= stop()) };
 }
 
-function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, keepAlive, lifetimes }: Accepting): void {
-  const { log } = deps;
+function accept(socket: WebSocket, stream: Duplex, accepting: Accepting): void {
+  const { deps, protocol, outlets, keepAlive, lifetimes, broken } = accepting;
   // An extension could hold a message back or send it in parts, between which a ready frame would do harm.
-  if (socket.extensions !== '') throw new Error(`expected no extensions, got ${socket.extensions}`);
+  if (socket.extensions !== '') {
+    socket.terminate();
+    return;
+  }
   const session: Session = {
     socket,
     stream,
@@ -118,13 +130,13 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
     },
     session,
   );
-  socket.on('error', (error) => log.debug('websocket.broken', { error }));
+  socket.on('error', broken);
   socket.once('close', (code, reason) => {
     endSession(session);
     outlets.forget(session);
     keepAlive.delete(session);
     lifetimes.delete(socket);
-    closed(code, String(reason)).catch((error: unknown) => log.error('websocket.failed', { error }));
+    closed(code, String(reason)).catch((error: unknown) => deps.log.error('websocket.failed', { error }));
   });
 }
 

@@ -74,7 +74,7 @@ async function waitForStart(deps: GatewayDeps, task: Snapshot): Promise<Snapshot
   const timeout = setTimeout(() => started.resolve(task), waitMs);
   const watch = deps.feeds.watchTask(task.projectId, task.id, accept);
   try {
-    watch.read().then(accept, started.reject);
+    watch.read().then(accept, () => started.resolve(task));
     return await started.promise;
   } finally {
     clearTimeout(timeout);
