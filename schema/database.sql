@@ -266,6 +266,7 @@ create table tasks (
   started_at timestamp(3) with time zone,
   updated_at timestamp(3) with time zone not null,
   completed_at timestamp(3) with time zone,
+  priority smallint not null default 0,
   constraint tasks_check CHECK ((processed = (succeeded + failed))),
   constraint tasks_check1 CHECK ((processed <= total)),
   constraint tasks_check2 CHECK (((state <> 'SUCCEEDED'::text) OR (processed = total))),
@@ -275,11 +276,21 @@ create table tasks (
   constraint tasks_failed_check CHECK ((failed >= 0)),
   constraint tasks_model_check CHECK ((model = ANY (ARRAY['BULK_ISSUANCE'::text, 'ASYNC_ACTION'::text]))),
   constraint tasks_pkey PRIMARY KEY (id),
+  constraint tasks_priority_check CHECK (((priority >= '-1'::integer) AND (priority <= 1))),
   constraint tasks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint tasks_state_check CHECK ((state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'CANCELING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELED'::text]))),
   constraint tasks_succeeded_check CHECK ((succeeded >= 0)),
   constraint tasks_total_check CHECK ((total >= 0)),
   constraint tasks_version_check CHECK ((version >= 1))
+);
+
+create table turns (
+  task_id text collate "C" not null,
+  chunk integer not null,
+  project_id uuid not null,
+  turn bigint not null,
+  constraint turns_pkey PRIMARY KEY (task_id, chunk),
+  constraint turns_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
 );
 
 create table vouchers (
@@ -324,6 +335,8 @@ create table vouchers (
   constraint vouchers_type_check CHECK ((type = ANY (ARRAY['DISCOUNT_VOUCHER'::text, 'GIFT_VOUCHER'::text, 'LOYALTY_CARD'::text])))
 );
 
+CREATE INDEX chunks_left ON public.chunks USING btree (task_id, number) WHERE (applied_at IS NULL);
+
 CREATE INDEX customers_project ON public.customers USING btree (project_id, id);
 
 CREATE INDEX gift_card_programs_project ON public.gift_card_programs USING btree (project_id, id);
@@ -340,11 +353,15 @@ CREATE INDEX products_project ON public.products USING btree (project_id, id);
 
 CREATE INDEX skus_product ON public.skus USING btree (product_id, id);
 
+CREATE INDEX tasks_in_line ON public.tasks USING btree (project_id, priority DESC, created_at, id) WHERE (completed_at IS NULL);
+
 CREATE INDEX tasks_project_created ON public.tasks USING btree (project_id, created_at DESC, id DESC);
 
 CREATE INDEX tasks_project_updated ON public.tasks USING btree (project_id, updated_at);
 
 CREATE INDEX tasks_unfinished ON public.tasks USING btree (state, operation) WHERE (completed_at IS NULL);
+
+CREATE INDEX turns_project ON public.turns USING btree (project_id);
 
 CREATE INDEX vouchers_campaign ON public.vouchers USING btree (campaign_id, id) WHERE (campaign_id IS NOT NULL);
 

@@ -19,6 +19,7 @@ export interface Tables {
   gift_card_programs: GiftCardProgramsTable;
   tasks: TasksTable;
   chunks: ChunksTable;
+  turns: TurnsTable;
   failures: FailuresTable;
   idempotency_keys: IdempotencyKeysTable;
   gift_cards: GiftCardsTable;
@@ -87,6 +88,14 @@ interface TasksTable {
   started_at: Date | null;
   updated_at: Date;
   completed_at: Date | null;
+  priority: Generated<number>;
+}
+
+interface TurnsTable {
+  task_id: string;
+  chunk: number;
+  project_id: string;
+  turn: number;
 }
 
 interface ChunksTable {

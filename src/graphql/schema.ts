@@ -34,7 +34,7 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   addQueries(builder, { tasks, filter, pageInfo });
   const inputs = createInputTypes(builder);
   const userError = defineUserError(builder);
-  addMutations(builder, operations.values(), { tasks, inputs, userError });
+  addMutations(builder, operations.values(), { tasks, enums, inputs, userError });
   addMetadataSchemas(builder, inputs, userError);
   addWatchTokens(builder, inputs, userError);
   addSubscriptions(builder, { tasks, filter });

@@ -1,4 +1,4 @@
-import { fromKysely, type JobWithMetadata, PgBoss } from 'pg-boss';
+import { fromKysely, PgBoss } from 'pg-boss';
 import type { Tx } from '../db/client.ts';
 import type { Log } from '../log.ts';
 
@@ -8,33 +8,17 @@ export interface ChunkJob {
   readonly chunk: number;
 }
 
-/** A job that failed every time: of one chunk, or (null) of a task that runs in turn, which stopped at its next chunk. */
-export interface FailedJob {
-  readonly taskId: string;
-  readonly chunk: number | null;
-}
-
-/** What a worker is asked to do when a task's turn has come: apply its chunks, one after another. */
-interface TurnJob {
-  readonly taskId: string;
-  readonly chunkCount: number;
-}
-
 /** The job queue, in the same database as the tasks: pg-boss keeps, leases, retries and dead-letters the jobs. */
 export interface Jobs {
-  /** One job a chunk, committed or lost with the transaction. */
-  enqueue(tx: Tx, taskId: string, chunkCount: number): Promise<void>;
-  /** One job for all chunks, which begins when the one before it with the same `line` has ended. Waiting takes no slot. */
-  enqueueInTurn(tx: Tx, taskId: string, chunkCount: number, line: string): Promise<void>;
-  /** Calls `run` for the chunks of jobs, at most `slots` at a time and one more of those in turn, until stop; a throw is
-   *  retried, then handed to `giveUp`. */
-  work(slots: number, run: RunChunk, giveUp: GiveUp): Promise<void>;
+  /** One job a chunk, committed or lost with the transaction; the lowest turn runs first. */
+  enqueue(tx: Tx, jobs: readonly (ChunkJob & { readonly turn: number })[]): Promise<void>;
+  /** Calls `run` for the chunks of jobs, at most `slots` at a time, until stop; a throw is retried, then handed to `giveUp`. */
+  work(slots: number, run: RunChunk, giveUp: RunChunk): Promise<void>;
   /** Takes no new job, waits for those in hand up to the bound, closes the connections. May be called twice. */
   stop(timeoutMs: number): Promise<void>;
 }
 
 type RunChunk = (job: ChunkJob) => Promise<void>;
-type GiveUp = (job: FailedJob) => Promise<void>;
 
 export interface JobsOptions {
   readonly databaseUrl: string;
@@ -45,7 +29,6 @@ export interface JobsOptions {
 }
 
 const chunkQueue = 'chunks';
-const turnQueue = 'tasks.in_turn';
 const deadQueue = 'chunks.dead';
 
 /** A worker that has not been heard of for 10 s is dead (the least pg-boss allows). */
@@ -71,11 +54,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   await createQueues(boss);
   let stopped: Promise<void> | undefined;
   return {
-    enqueue: (tx, taskId, chunkCount) => enqueue(boss, tx, taskId, chunkCount),
-    enqueueInTurn: async (tx, taskId, chunkCount, line) => {
-      const job = { data: { taskId, chunkCount } satisfies TurnJob, singletonKey: line };
-      await boss.insert(turnQueue, [job], { db: fromKysely(tx) });
-    },
+    enqueue: (tx, jobs) => enqueue(boss, tx, jobs),
     work: (slots, run, giveUp) => work(boss, slots, run, giveUp),
     stop: (timeoutMs) => (stopped ??= boss.stop({ graceful: true, timeout: Math.max(timeoutMs, 1000) })),
   };
@@ -84,8 +63,6 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
 async function createQueues(boss: PgBoss): Promise<void> {
   await boss.createQueue(deadQueue, { retryLimit: 1_000_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 });
   await boss.createQueue(chunkQueue, workQueue);
-  // While a job is active, waits to be tried again or has failed, no other with its key begins.
-  await boss.createQueue(turnQueue, { ...workQueue, policy: 'key_strict_fifo' });
 }
 
 const workQueue = {
@@ -101,23 +78,21 @@ const workQueue = {
   retentionSeconds: 30 * 24 * 3600,
 } as const;
 
-async function enqueue(boss: PgBoss, tx: Tx, taskId: string, chunkCount: number): Promise<void> {
-  const jobs = Array.from({ length: chunkCount }, (_, chunk) => ({ data: { taskId, chunk } satisfies ChunkJob }));
-  await boss.insert(chunkQueue, jobs, { db: fromKysely(tx) });
+async function enqueue(boss: PgBoss, tx: Tx, jobs: readonly (ChunkJob & { readonly turn: number })[]): Promise<void> {
+  const inserts = jobs.map(({ taskId, chunk, turn }) => ({
+    data: { taskId, chunk } satisfies ChunkJob,
+    priority: Math.max(-turn, leastPriority),
+  }));
+  await boss.insert(chunkQueue, inserts, { db: fromKysely(tx) });
 }
 
-async function work(boss: PgBoss, slots: number, run: RunChunk, giveUp: GiveUp): Promise<void> {
+/** Of an int4. Turns begin at 0 again whenever the queue is empty. */
+const leastPriority = -(2 ** 31);
+
+async function work(boss: PgBoss, slots: number, run: RunChunk, giveUp: RunChunk): Promise<void> {
   for (let slot = 0; slot < slots; slot += 1) await workOneSlot<ChunkJob>(boss, chunkQueue, run);
-  await workOneSlot<TurnJob>(boss, turnQueue, async ({ taskId, chunkCount }) => {
-    for (let chunk = 0; chunk < chunkCount; chunk += 1) await run({ taskId, chunk });
-  });
-  const options = { pollingIntervalSeconds: 2, includeMetadata: true } as const;
-  await boss.work(deadQueue, options, async (jobs: JobWithMetadata<ChunkJob | TurnJob>[]) => {
-    for (const { data, sourceId } of jobs) {
-      await giveUp({ taskId: data.taskId, chunk: 'chunk' in data ? data.chunk : null });
-      // A failed job holds up its line for as long as it is kept.
-      if (!('chunk' in data) && sourceId !== null) await boss.deleteJob(turnQueue, sourceId);
-    }
+  await boss.work<ChunkJob>(deadQueue, { pollingIntervalSeconds: 2 }, async (jobs) => {
+    for (const { data } of jobs) await giveUp(data);
   });
 }
 

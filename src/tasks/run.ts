@@ -5,7 +5,8 @@ import type { ChunkJob } from './jobs.ts';
 import type { AnyOperation } from './operation.ts';
 import type { Snapshot } from './snapshot.ts';
 import { isFinal } from './state.ts';
-import { countChunk, failTask, insertFailures, markRunning, readTask } from './store.ts';
+import { countChunk, failTask, insertFailures, markRunning, readTask, TaskEnded } from './store.ts';
+import { handOut, leaveLine, passTurn } from './turns.ts';
 
 /** Applies one chunk, once: run again after its commit it does nothing, before it everything. Throws to be tried again. */
 export async function runChunk(deps: EngineDeps, job: ChunkJob): Promise<void> {
@@ -15,11 +16,16 @@ export async function runChunk(deps: EngineDeps, job: ChunkJob): Promise<void> {
   if (task.state === 'QUEUED') await announceRunning(deps, task);
   const startedMs = performance.now();
   try {
-    const applied = await deps.db.transaction().execute((tx) => applyChunk(tx, operation, task, job.chunk));
+    const applied = await deps.db.transaction().execute(async (tx) => {
+      const outcome = await applyChunk(tx, operation, task, job.chunk);
+      await passTurn(deps, tx, outcome?.snapshot ?? task, job.chunk);
+      return outcome;
+    });
     if (applied === undefined) return;
     deps.publish(applied.snapshot);
     reportChunk(deps, job, applied, performance.now() - startedMs);
   } catch (error) {
+    if (error instanceof TaskEnded) return;
     deps.metrics.chunkErrors.inc({ operation: operation.name });
     deps.log.warn('chunk.rolled_back', { task: task.id, chunk: job.chunk, operation: operation.name, error });
     throw error;
@@ -60,6 +66,8 @@ export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void
   const snapshot = await deps.db.transaction().execute(async (tx) => {
     const failed = await failTask(tx, job.taskId, error);
     if (failed === undefined) return undefined;
+    await leaveLine(tx, job.taskId);
+    await handOut(deps, tx, failed.projectId);
     const { id: taskId, projectId, parameters, operation } = failed;
     await operationOf(deps.operations, operation).abandon?.({ tx, taskId, projectId, parameters });
     return failed;

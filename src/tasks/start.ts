@@ -8,7 +8,9 @@ import { isStorable } from './input.ts';
 import type { AnyOperation } from './operation.ts';
 import { applyChunk } from './run.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { TaskPriority } from './state.ts';
 import { insertTask, markRunning, readClock, readTask } from './store.ts';
+import { handOut } from './turns.ts';
 
 export interface StartRequest {
   readonly operation: AnyOperation;
@@ -17,6 +19,8 @@ export interface StartRequest {
   readonly projectId: string;
   readonly requestId: string;
   readonly idempotencyKey?: string | undefined;
+  /** Goes before the project's tasks of a lower one. */
+  readonly priority?: TaskPriority | undefined;
   /** Apply everything before answering, instead of by a worker: for the few items of a synchronous start. */
   readonly inline?: boolean;
 }
@@ -79,11 +83,11 @@ async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input:
     total,
     requestId,
     createdAt,
+    priority: request.priority ?? 'NORMAL',
   });
   if (chunkCount === 0) return task;
   if (request.inline) return applyAll(tx, operation, task, chunkCount);
-  if (operation.oneByOne) await deps.jobs.enqueueInTurn(tx, id, chunkCount, `${projectId} ${operation.name}`);
-  else await deps.jobs.enqueue(tx, id, chunkCount);
+  await handOut(deps, tx, projectId);
   return task;
 }
 

@@ -3,7 +3,7 @@ import type { Database, Tx } from '../db/client.ts';
 import type { JsonObject, Tables, TaskRow } from '../db/tables.ts';
 import type { Failure } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
-import type { TaskModel, TaskState } from './state.ts';
+import { type TaskModel, type TaskPriority, type TaskState, taskPriorities } from './state.ts';
 
 /** The SQL on tasks; unfinished.ts has more. Times are the database's; every change of a task is one version more. */
 
@@ -16,6 +16,7 @@ export interface NewTask {
   readonly total: number;
   readonly requestId: string;
   readonly createdAt: Date;
+  readonly priority?: TaskPriority;
 }
 
 /** The database's clock, to the millisecond. */
@@ -46,6 +47,7 @@ export async function insertTask(tx: Tx, task: NewTask): Promise<Snapshot> {
       updated_at: now,
       completed_at: nothingToDo ? now : null,
       error: null,
+      priority: taskPriorities[task.priority ?? 'NORMAL'],
     })
     .returningAll()
     .executeTakeFirstOrThrow();
@@ -157,7 +159,7 @@ export async function markRunning(db: Database | Tx, id: string): Promise<Snapsh
   return row && toSnapshot(row);
 }
 
-/** Counts one applied chunk and ends the task with its last one. Takes the lock of the task's row: call it last, so that
+/** Counts one applied chunk and ends the task with its last one. Throws TaskEnded when the task ended meanwhile. Takes the lock of the task's row: call it last, so that
  *  chunks of one task wait for each other only as long as a commit takes. */
 export async function countChunk(tx: Tx, id: string, succeeded: number, failed: number): Promise<Snapshot> {
   const isLast = sql<boolean>`processed + ${succeeded + failed} = total`;
@@ -173,9 +175,16 @@ export async function countChunk(tx: Tx, id: string, succeeded: number, failed: 
       completed_at: sql<Date | null>`case when ${isLast} then clock_timestamp() end`,
     }))
     .where('id', '=', id)
+    .where('completed_at', 'is', null)
     .returningAll()
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (row === undefined) throw new TaskEnded();
   return toSnapshot(row);
+}
+
+/** The task ended while a chunk of it was in hand: nothing of the chunk must stay. */
+export class TaskEnded extends Error {
+  override readonly name = 'TaskEnded';
 }
 
 /** Ends a task that cannot be carried out. Nothing when it has ended already. */
