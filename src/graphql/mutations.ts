@@ -77,7 +77,7 @@ function addStart(
       },
       ...costs({ own: startCost }),
       resolve: (_root, args, context) => {
-        const { projectId } = requireCaller(context);
+        const { projectId, name: startedBy } = requireCaller(context);
         return settle(operation.input, input.toWire(args.input), (valid) =>
           startTask(context.deps.engine, {
             operation,
@@ -86,6 +86,7 @@ function addStart(
             requestId: context.requestId,
             idempotencyKey: args.idempotencyKey ?? undefined,
             priority: args.priority ?? undefined,
+            startedBy,
           }),
         );
       },

@@ -29,7 +29,9 @@ export function defineProgress(builder: Builder, enums: Enums, failures: TaskLis
       counts: t.field({ type: counts, description: 'How many items, by outcome.', resolve: (task) => task }),
       ratePerSecond: t.float({
         nullable: true,
-        description: 'Items a second since it started; null before there is a measurement.',
+        description:
+          'Items a second: while it runs, of the last ten seconds or so; once it has ended, on average. Null before there is a ' +
+          'measurement of a second, and while it is paused.',
         resolve: ratePerSecondOf,
       }),
       waitingReason: t.string({
@@ -77,7 +79,7 @@ function momentFields(t: Pick<FieldBuilder<Snapshot>, 'expose' | 'field'>) {
     estimatedCompletionAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When a RUNNING task will end at its rate so far.',
+      description: 'When a RUNNING task will end if it goes on at `ratePerSecond`; null when that cannot be told.',
       resolve: estimatedCompletionOf,
     }),
   };

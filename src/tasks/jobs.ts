@@ -2,10 +2,10 @@ import { fromKysely, PgBoss } from 'pg-boss';
 import type { Tx } from '../db/client.ts';
 import type { Log } from '../log.ts';
 
-/** What a worker is asked to do: apply one chunk of one task. */
+/** What a worker is asked to do: apply one chunk of one task; null: end a task that is being canceled. */
 export interface ChunkJob {
   readonly taskId: string;
-  readonly chunk: number;
+  readonly chunk: number | null;
 }
 
 /** The job queue, in the same database as the tasks: pg-boss keeps, leases, retries and dead-letters the jobs. */

@@ -21,6 +21,8 @@ export interface StartRequest {
   readonly idempotencyKey?: string | undefined;
   /** Goes before the project's tasks of a lower one. */
   readonly priority?: TaskPriority | undefined;
+  /** Who asks: an app id or a merchant. */
+  readonly startedBy?: string | undefined;
   /** Apply everything before answering, instead of by a worker: for the few items of a synchronous start. */
   readonly inline?: boolean;
 }
@@ -83,7 +85,8 @@ async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input:
     total,
     requestId,
     createdAt,
-    priority: request.priority ?? 'NORMAL',
+    priority: request.priority,
+    startedBy: request.startedBy,
   });
   if (chunkCount === 0) return task;
   if (request.inline) return applyAll(tx, operation, task, chunkCount);

@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db/client.ts';
 import type { EngineDeps } from './engine.ts';
-import type { ChunkJob } from './jobs.ts';
 import { isFinal, type TaskState } from './state.ts';
 
 /**
@@ -42,7 +41,7 @@ export async function leaveLine(tx: Tx, taskId: string): Promise<void> {
 export async function handOut(deps: TurnDeps, tx: Tx, projectId: string): Promise<void> {
   await sql`select from projects where id = ${projectId} for no key update`.execute(tx);
   const oneByOne = [...deps.operations.values()].filter((operation) => operation.oneByOne).map(({ name }) => name);
-  const { rows } = await sql<ChunkJob & { turn: number }>`
+  const { rows } = await sql<{ taskId: string; chunk: number; turn: number }>`
     with mine as (
       select task_id, count(*)::integer as handed from turns where project_id = ${projectId} group by task_id
     ), room as (
