@@ -13,7 +13,7 @@ import type { TaskTypes } from './tasks.ts';
 import type { UserError } from './user-errors.ts';
 
 /** A start writes to the database, so that a document may hold only a few. */
-const startCost = 500;
+export const startCost = 500;
 
 const programInput = z.object({
   name: text().min(1).max(200).describe('What people call it, 1 to 200 characters.'),

@@ -10,6 +10,7 @@ import { definePageInfo } from './pages.ts';
 import { defineProgress } from './progress.ts';
 import { addQueries } from './queries.ts';
 import { defineResults } from './results.ts';
+import { addRetry } from './retry.ts';
 import { addScalars } from './scalars.ts';
 import { addSteering } from './steering.ts';
 import { addSubscriptions } from './subscriptions.ts';
@@ -39,7 +40,8 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   const inputs = createInputTypes(builder);
   const userError = defineUserError(builder);
   addMutations(builder, operations.values(), { tasks, enums, inputs, userError });
-  addSteering(builder, { tasks, filter, userError });
+  const taskPayload = addSteering(builder, { tasks, filter, userError });
+  addRetry(builder, taskPayload);
   addMetadataSchemas(builder, inputs, userError);
   addWatchTokens(builder, inputs, userError);
   addSubscriptions(builder, { tasks, filter });

@@ -67,7 +67,8 @@ export async function takeChunk(tx: Tx, taskId: string, number: number): Promise
   return { number, firstRow: row.first_row, size: row.size, items: row.items === null ? [] : readItems(row.items) };
 }
 
-function readItems(text: string): unknown[] {
+/** The items of a chunk, as planned. Throws when the text is no list. */
+export function readItems(text: string): unknown[] {
   const items: unknown = JSON.parse(text);
   if (!Array.isArray(items)) throw new Error('a staged chunk is no list of items');
   return items;
