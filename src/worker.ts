@@ -10,7 +10,7 @@ export async function startWorker({ engine, log, config }: WorkerDeps): Promise<
   const slots = config.BULKCAST_WORKER_SLOTS;
   await engine.jobs.work(
     slots,
-    (job) => runChunk(engine, job),
+    (job, tries) => runChunk(engine, job, tries),
     (job) => giveUpChunk(engine, job),
   );
   await handOutWaiting(engine);

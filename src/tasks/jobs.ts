@@ -1,6 +1,7 @@
-import { fromKysely, PgBoss } from 'pg-boss';
+import { fromKysely, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Tx } from '../db/client.ts';
 import type { Log } from '../log.ts';
+import { RedactedError } from './faults.ts';
 
 /** What a worker is asked to do: apply one chunk of one task; null: end a task that is being canceled. */
 export interface ChunkJob {
@@ -13,12 +14,13 @@ export interface Jobs {
   /** One job a chunk, committed or lost with the transaction; the lowest turn runs first. */
   enqueue(tx: Tx, jobs: readonly (ChunkJob & { readonly turn: number })[]): Promise<void>;
   /** Calls `run` for the chunks of jobs, at most `slots` at a time, until stop; a throw is retried, then handed to `giveUp`. */
-  work(slots: number, run: RunChunk, giveUp: RunChunk): Promise<void>;
+  work(slots: number, run: RunChunk, giveUp: GiveUp): Promise<void>;
   /** Takes no new job, waits for those in hand up to the bound, closes the connections. May be called twice. */
   stop(timeoutMs: number): Promise<void>;
 }
 
-type RunChunk = (job: ChunkJob) => Promise<void>;
+type RunChunk = (job: ChunkJob, tries: number) => Promise<void>;
+type GiveUp = (job: ChunkJob) => Promise<void>;
 
 export interface JobsOptions {
   readonly databaseUrl: string;
@@ -63,13 +65,16 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
 async function createQueues(boss: PgBoss): Promise<void> {
   await boss.createQueue(deadQueue, { retryLimit: 1_000_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 });
   await boss.createQueue(chunkQueue, workQueue);
+  // A queue that is there already stays as it was created.
+  await boss.updateQueue(chunkQueue, { retryLimit: workQueue.retryLimit });
 }
 
 const workQueue = {
   notify: true,
   heartbeatSeconds,
   expireInSeconds: 600,
-  retryLimit: 20,
+  // About a day: an outage passes. What does not pass is given up much earlier, by who runs it.
+  retryLimit: 3_000,
   retryDelay: 1,
   retryBackoff: true,
   retryDelayMax: 30,
@@ -89,8 +94,8 @@ async function enqueue(boss: PgBoss, tx: Tx, jobs: readonly (ChunkJob & { readon
 /** Of an int4. Turns begin at 0 again whenever the queue is empty. */
 const leastPriority = -(2 ** 31);
 
-async function work(boss: PgBoss, slots: number, run: RunChunk, giveUp: RunChunk): Promise<void> {
-  for (let slot = 0; slot < slots; slot += 1) await workOneSlot<ChunkJob>(boss, chunkQueue, run);
+async function work(boss: PgBoss, slots: number, run: RunChunk, giveUp: GiveUp): Promise<void> {
+  for (let slot = 0; slot < slots; slot += 1) await workOneSlot(boss, run);
   await boss.work<ChunkJob>(deadQueue, { pollingIntervalSeconds: 2 }, async (jobs) => {
     for (const { data } of jobs) await giveUp(data);
   });
@@ -98,16 +103,15 @@ async function work(boss: PgBoss, slots: number, run: RunChunk, giveUp: RunChunk
 
 /** pg-boss sleeps a polling interval after each job unless it is told that there is more, so each slot is a worker of its
  *  own that tells itself. */
-async function workOneSlot<Data extends object>(
-  boss: PgBoss,
-  queue: string,
-  run: (data: Data) => Promise<void>,
-): Promise<void> {
+async function workOneSlot(boss: PgBoss, run: RunChunk): Promise<void> {
   let workerId: string | undefined;
-  const options = { pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 2 };
-  workerId = await boss.work<Data>(queue, options, async (jobs) => {
+  const options = { pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 2, includeMetadata: true } as const;
+  workerId = await boss.work(chunkQueue, options, async (jobs: JobWithMetadata<ChunkJob>[]) => {
     try {
-      for (const job of jobs) await run(job.data);
+      for (const job of jobs) await run(job.data, job.retryCount + 1);
+    } catch (error) {
+      // pg-boss keeps what is thrown.
+      throw new RedactedError(error);
     } finally {
       if (workerId !== undefined) boss.notifyWorker(workerId);
     }

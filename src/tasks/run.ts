@@ -2,36 +2,60 @@ import type { Tx } from '../db/client.ts';
 import { storeReport, takeChunk } from './chunks.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import { insertFailures } from './failures.ts';
+import { faultOf, RedactedError } from './faults.ts';
+import { applyIsolated } from './isolate.ts';
 import type { ChunkJob } from './jobs.ts';
-import type { AnyOperation } from './operation.ts';
+import type { AnyOperation, ApplyContext, Chunk, Outcome } from './operation.ts';
 import type { Snapshot } from './snapshot.ts';
 import { isFinal } from './state.ts';
 import { settleCanceling } from './steer.ts';
 import { countChunk, failTask, markRunning, readTask, TaskEnded } from './store.ts';
 import { handOut, leaveLine, passTurn } from './turns.ts';
 
+/** An item that throws is isolated at the second try; an error nobody knows ends the task at this one. An outage never does. */
+const isolatingTry = 2;
+const lastTry = 20;
+
 /** Applies one chunk, once: run again after its commit it does nothing, before it everything. Throws to be tried again. */
-export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob): Promise<void> {
+export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tries = 1): Promise<void> {
   const task = await beginTask(deps, taskId);
   if (task === undefined) return;
   if (chunk === null || task.state !== 'RUNNING') return standAside(deps, task, chunk);
+  try {
+    await commitChunk(deps, task, chunk, applyWhole);
+  } catch (error) {
+    if (error instanceof TaskEnded) return standAside(deps, task, chunk);
+    await settleCanceling(deps, taskId);
+    const fault = faultOf(error);
+    if (fault === 'ITEM' && tries >= isolatingTry) return commitChunk(deps, task, chunk, applyIsolated);
+    if (fault === 'OUTAGE' || tries < lastTry) throw error;
+    await giveUpChunk(deps, { taskId, chunk });
+  }
+}
+
+type Apply = (operation: AnyOperation, chunk: Chunk<unknown>, context: ApplyContext) => Promise<Outcome>;
+
+const applyWhole: Apply = (operation, chunk, context) => operation.apply(chunk, context);
+
+async function commitChunk(deps: EngineDeps, task: Snapshot, chunk: number, apply: Apply): Promise<void> {
   const operation = operationOf(deps.operations, task.operation);
   const startedMs = performance.now();
   try {
     const applied = await deps.db.transaction().execute(async (tx) => {
-      const outcome = await applyChunk(tx, operation, task, chunk);
+      const outcome = await applyChunk(tx, operation, task, chunk, apply);
       await passTurn(deps, tx, outcome?.snapshot ?? task, chunk);
       return outcome;
     });
     if (applied === undefined) return;
     deps.publish(applied.snapshot);
     reportChunk(deps, chunk, applied, performance.now() - startedMs);
-    if (applied.snapshot.state === 'CANCELING') await settleCanceling(deps, taskId);
+    if (applied.snapshot.state === 'CANCELING') await settleCanceling(deps, task.id);
   } catch (error) {
-    if (error instanceof TaskEnded) return standAside(deps, task, chunk);
+    if (error instanceof TaskEnded) throw error;
     deps.metrics.chunkErrors.inc({ operation: operation.name });
-    deps.log.warn('chunk.rolled_back', { task: taskId, chunk, operation: operation.name, error });
-    await settleCanceling(deps, taskId);
+    const fault = faultOf(error);
+    const shown = fault === 'OUTAGE' ? error : new RedactedError(error);
+    deps.log.warn('chunk.rolled_back', { task: task.id, chunk, operation: operation.name, fault, error: shown });
     throw error;
   }
 }
@@ -63,11 +87,12 @@ export async function applyChunk(
   operation: AnyOperation,
   task: Snapshot,
   number: number,
+  apply = applyWhole,
 ): Promise<AppliedChunk | undefined> {
   const chunk = await takeChunk(tx, task.id, number);
   if (chunk === undefined) return undefined;
   const context = { tx, taskId: task.id, projectId: task.projectId, parameters: task.parameters };
-  const { failures, report } = await operation.apply(chunk, context);
+  const { failures, report } = await apply(operation, chunk, context);
   await insertFailures(tx, task.id, failures);
   if (report !== undefined) await storeReport(tx, task.id, number, report);
   const failed = failures.length;
