@@ -26,6 +26,24 @@ export async function listEvents(db: Database, taskId: string): Promise<TaskEven
     .execute();
 }
 
+/** A stretch of a task's life. */
+export interface TaskPhase {
+  readonly name: 'STAGING' | 'RUNNING' | 'FINISHING';
+  readonly startedAt: Date;
+  /** Null while it lasts. */
+  readonly endedAt: Date | null;
+}
+
+/** The phases that a task has been through, from its events: it is stored once it is staged, and pauses are part of RUNNING. */
+export function phasesOf({ createdAt, startedAt, completedAt }: Snapshot, events: readonly TaskEvent[]): TaskPhase[] {
+  const stagedAt = events[0]?.at ?? createdAt;
+  const finishingAt = events.find(({ state }) => state === 'CANCELING')?.at ?? null;
+  const phases: TaskPhase[] = [{ name: 'STAGING', startedAt: createdAt, endedAt: stagedAt }];
+  if (startedAt !== null) phases.push({ name: 'RUNNING', startedAt, endedAt: finishingAt ?? completedAt });
+  if (finishingAt !== null) phases.push({ name: 'FINISHING', startedAt: finishingAt, endedAt: completedAt });
+  return phases;
+}
+
 /** The tasks that try the failures of a task again, oldest first. */
 export async function listChildren(db: Database, parentId: string): Promise<Snapshot[]> {
   const rows = await db

@@ -11,7 +11,7 @@ interface SteerAnswer {
 }
 
 const shown = `... on TaskProgress { id state changedBy changeReason completedAt counts { processed }
-  timeline { state actor reason } }`;
+  timeline { state actor reason } phases { name endedAt } }`;
 
 async function steer(app: TestApp, mutation: string, id: string, reason?: string, headers = app.project.headers) {
   const query = `mutation ($id: ID!, $reason: String) {
@@ -41,6 +41,10 @@ test('a task is paused, resumed and canceled, and tells who did it and why', asy
       { state: 'QUEUED', actor: appId, reason: null },
       { state: 'CANCELING', actor: appId, reason: 'typo' },
       { state: 'CANCELED', actor: null, reason: null },
+    ],
+    phases: [
+      { name: 'STAGING', endedAt: expect.any(String) },
+      { name: 'FINISHING', endedAt: expect.any(String) },
     ],
   });
   expect(await steer(app, 'pauseBulkTask', id)).toMatchObject({
@@ -127,7 +131,14 @@ test('a watch token steers nothing and does not learn who did', async () => {
     headers,
   );
   expect(codes(canceled)).toEqual(['FORBIDDEN']);
-  for (const field of ['changedBy', 'changeReason', 'timeline { state }', 'parent { id }', 'children { id }']) {
+  for (const field of [
+    'changedBy',
+    'changeReason',
+    'timeline { state }',
+    'phases { name }',
+    'parent { id }',
+    'children { id }',
+  ]) {
     const query = `query ($id: ID!) { bulkTask(id: $id) { ... on TaskProgress { ${field} } } }`;
     expect(codes(await ask(app, query, { id }, headers)), field).toEqual(['FORBIDDEN']);
   }

@@ -128,6 +128,7 @@ describe('a watch token', () => {
       'changedBy',
       'changeReason',
       'timeline',
+      'phases',
       'parent',
       'children',
       'cards',
