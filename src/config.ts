@@ -38,9 +38,7 @@ const settings = z.object({
     .optional()
     .describe('Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL'),
   BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
-  BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe(
-    'Chunks that a worker applies at a time, besides one of the imports that run one by one',
-  ),
+  BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
   BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
     'Connections of one process to Postgres, those of the job queue aside',
   ),

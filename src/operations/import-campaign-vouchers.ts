@@ -3,6 +3,7 @@ import { beginningWork, importIntoCampaign, refuseAll } from '../domain/campaign
 import { metadataResourceOf } from '../domain/campaign-input.ts';
 import { campaignVoucherInput, voucherMaker } from '../domain/campaign-voucher-input.ts';
 import type { CampaignVoucherRecord } from '../domain/campaign-vouchers.ts';
+import { beginCampaignAgain } from '../domain/campaign-work.ts';
 import { endCampaignWork, failCampaignWork, lockCampaign, requireCampaign } from '../domain/campaigns.ts';
 import { type MetadataCheck, readMetadataCheck } from '../domain/metadata-schemas.ts';
 import { failureOf } from '../domain/reasons.ts';
@@ -63,6 +64,7 @@ export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Ite
     return { failures: [...failures, ...(await importIntoCampaign(tx, campaign, records))] };
   },
 
+  replan: beginCampaignAgain('IN_PROGRESS'),
   finish: endCampaignWork,
   abandon: failCampaignWork,
 });

@@ -3,6 +3,7 @@ import type { GatewayDeps } from '../../deps.ts';
 import { readWireDate } from '../../domain/dates.ts';
 import { notFound } from '../../errors.ts';
 import { operationOf } from '../../tasks/engine.ts';
+import { listFailures } from '../../tasks/failures.ts';
 import type { Failure, ResultShape } from '../../tasks/operation.ts';
 import {
   asyncActionStatusOf,
@@ -17,7 +18,7 @@ import {
 } from '../../tasks/results.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { isFinal } from '../../tasks/state.ts';
-import { findTask, listFailures, listTasks } from '../../tasks/store.ts';
+import { findTask, listTasks } from '../../tasks/store.ts';
 import { callerOf, watcherOf } from '../door.ts';
 import { answerPoll } from '../polls.ts';
 import { invalidParameter, readLimit } from './paging.ts';
