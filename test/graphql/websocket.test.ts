@@ -6,6 +6,7 @@ import { openAuth } from '../../src/auth/auth.ts';
 import { createSignedLinks } from '../../src/auth/links.ts';
 import { registerGraphql } from '../../src/graphql/server.ts';
 import { openFeeds } from '../../src/progress/feeds.ts';
+import { openPolledTasks } from '../../src/progress/polled-tasks.ts';
 import { createUploadReader } from '../../src/uploads.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { issueCards, overWebSocket, readAll } from './client.ts';
@@ -96,8 +97,10 @@ describe('a door that is stopped', () => {
     const door = await registerGraphql(server, {
       ...app.app,
       feeds,
+      polled: openPolledTasks({ ...app.app, feeds, count: () => undefined }),
       auth,
       links: createSignedLinks({ secret, seconds: 60, publicUrl: () => '' }),
+      publicUrl: () => '',
       uploads: createUploadReader({ maxUploads: 1, stallMs: config.BULKCAST_UPLOAD_STALL_MS }),
     });
     const url = `${(await server.listen()).replace('http', 'ws')}/graphql`;
