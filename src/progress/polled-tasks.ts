@@ -1,8 +1,10 @@
 import { createLru, type Lru } from '../auth/lru.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
+import { readTasks } from '../tasks/store.ts';
 import type { Feeds, FeedsDeps, TaskWatch } from './feeds.ts';
 import { createTaskReader, type TaskReader } from './task-reader.ts';
+import { readVersions } from './task-versions.ts';
 
 /** The tasks that clients ask for again and again, as of at most a second ago; a task's versions only grow. */
 export interface PolledTasks {
@@ -29,10 +31,9 @@ export interface PolledTasksDeps extends Pick<FeedsDeps, 'db' | 'bus' | 'log'> {
 }
 
 const maxAgeMs = 1_000;
-/** From this age on, a poll has the task read again for those that follow. */
-const refreshMs = 700;
+/** How often all that is polled is checked, in one query: a bus that lost a message must not make a task older than a second. */
+const checkMs = 600;
 const idleMs = 10_000;
-const sweepMs = 5_000;
 /** Beyond so many, others are read at every poll. */
 const maxRunning = 20_000;
 const maxFinished = 10_000;
@@ -43,16 +44,16 @@ interface State {
   /** Followed from the first poll until nobody has polled it for a while. */
   readonly running: Map<string, Running>;
   readonly finished: Lru<Snapshot>;
+  isChecking: boolean;
   isStopped: boolean;
 }
 
 interface Running {
   task: Snapshot;
   readonly watch: TaskWatch;
-  /** When the last read began: a bus that lost a message does not make the task older than this. */
+  /** When the last read or check began. */
   asOfMs: number;
   polledMs: number;
-  isRefreshing: boolean;
   readonly waits: Set<Wait>;
 }
 
@@ -68,16 +69,17 @@ export function openPolledTasks(deps: PolledTasksDeps): PolledTasks {
     reader: createTaskReader(deps.db),
     running: new Map(),
     finished: createLru(maxFinished),
+    isChecking: false,
     isStopped: false,
   };
-  const sweep = setInterval(() => leaveIdle(state), sweepMs).unref();
+  const checks = setInterval(() => void check(state), checkMs).unref();
   return {
     peek: (projectId, id) => peek(state, projectId, id),
     read: async (projectId, id) => peek(state, projectId, id) ?? (await readNow(state, projectId, id)),
     wait: (task, isEnough, until) => wait(state, task, isEnough, until),
     stop: () => {
       state.isStopped = true;
-      clearInterval(sweep);
+      clearInterval(checks);
       for (const known of state.running.values()) {
         for (const { end } of known.waits) end();
         leave(state, known);
@@ -94,27 +96,43 @@ function peek(state: State, projectId: string, id: string): Snapshot | undefined
   const nowMs = performance.now();
   const ageMs = nowMs - known.asOfMs;
   known.polledMs = nowMs;
-  if (ageMs > maxAgeMs || !state.deps.bus.isUp()) return undefined;
-  if (ageMs > refreshMs && !known.isRefreshing) void refresh(state, known);
-  return known.task;
+  return ageMs <= maxAgeMs && state.deps.bus.isUp() ? known.task : undefined;
 }
 
-async function refresh(state: State, known: Running): Promise<void> {
-  known.isRefreshing = true;
+/** Leaves what nobody polls any more, and reads of all else what is newer than is known. */
+async function check(state: State): Promise<void> {
+  const { db, log } = state.deps;
+  leaveIdle(state);
+  if (state.isChecking || state.running.size === 0) return;
+  state.isChecking = true;
   try {
-    await readNow(state, known.task.projectId, known.task.id);
+    const asOfMs = performance.now();
+    const versions = await readVersions(db, [...state.running.keys()]);
+    const newer: string[] = [];
+    for (const { id, version } of versions) {
+      const known = state.running.get(id);
+      if (known === undefined) continue;
+      if (known.task.version >= version) known.asOfMs = Math.max(known.asOfMs, asOfMs);
+      else newer.push(id);
+    }
+    if (newer.length > 0) for (const task of await readTasks(db, newer)) learn(state, task, asOfMs);
   } catch (error) {
-    // A poll that needs it reads it again, and is told.
-    state.deps.log.debug('polls.refresh_failed', { error });
+    // Polls read what is too old, and are told that they cannot.
+    log.debug('polls.check_failed', { error });
   } finally {
-    known.isRefreshing = false;
+    state.isChecking = false;
   }
 }
 
 async function readNow(state: State, projectId: string, id: string): Promise<Snapshot | undefined> {
   const asOfMs = performance.now();
   const task = await state.reader.read(id);
-  if (task?.projectId !== projectId) return undefined;
+  return task?.projectId === projectId ? learn(state, task, asOfMs) : undefined;
+}
+
+/** The newest that is known, with what was read. */
+function learn(state: State, task: Snapshot, asOfMs: number): Snapshot {
+  const { id } = task;
   const known = state.running.get(id);
   if (known !== undefined) {
     known.asOfMs = Math.max(known.asOfMs, asOfMs);
@@ -133,7 +151,6 @@ function follow(state: State, task: Snapshot, asOfMs: number): Running {
     watch: state.deps.feeds.watchTask(task.projectId, task.id, receiveNewer),
     asOfMs,
     polledMs: performance.now(),
-    isRefreshing: false,
     waits: new Set(),
   };
   if (state.isStopped) known.watch.leave();
