@@ -136,6 +136,11 @@ function changeOften(feed: Feed): { stop(): Promise<void> } {
   };
 }
 
+/** Long enough for each task to have been polled before. */
+function warmUpMsOf({ paths }: Scenario): number {
+  return 1_000 + paths.length;
+}
+
 interface Round {
   readonly perSecond: number;
   readonly micros: number;
@@ -155,7 +160,7 @@ async function measureAll(
   for (const scenario of scenarios) {
     for (let round = 0; round <= rounds; round += 1) {
       for (const contender of [...contenders.slice(round % 3), ...contenders.slice(0, round % 3)]) {
-        const result = await measureRound(contender, scenario, load, round === 0 ? 1_000 : ms);
+        const result = await measureRound(contender, scenario, load, round === 0 ? warmUpMsOf(scenario) : ms);
         const { perSecond, micros } = result;
         say(`${scenario.name} ${round}: ${contender.name} ${Math.round(perSecond)}/s, ${micros.toFixed(1)} µs each`);
         if (round === 0) continue;

@@ -33,7 +33,8 @@ export interface PolledTasksDeps extends Pick<FeedsDeps, 'db' | 'bus' | 'log'> {
 const maxAgeMs = 1_000;
 /** How often all that is polled is checked, in one query: a bus that lost a message must not make a task older than a second. */
 const checkMs = 600;
-const idleMs = 10_000;
+/** Longer than a client is ever told to stay away. */
+const idleMs = 60_000;
 /** Beyond so many, others are read at every poll. */
 const maxRunning = 20_000;
 const maxFinished = 10_000;
