@@ -6,6 +6,7 @@ import type { TaskStatus } from '../../src/rest/bulk-issuance/shapes.ts';
 import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { countChunk, failTask, markRunning } from '../../src/tasks/store.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
+import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Client, createClient, present } from './client.ts';
 
@@ -93,6 +94,21 @@ describe('a poll', () => {
     const droppedMs = performance.now();
     await waitFor(async () => (await get(path)).status >= 500, { message: 'it is refused' });
     expect(performance.now() - droppedMs).toBeLessThan(2_000);
+  });
+
+  test('is read from the database while Redis is away', async () => {
+    const redis = await startRedis();
+    const other = await startTestApp({ role: 'gateway', settings: { REDIS_URL: redis.url } });
+    const { id, path } = await startRunning(100, other);
+    const { get } = createClient(other);
+    await waitFor(() => other.app.bus.isUp(), { message: 'the bus is up' });
+    expect(versionOf(await get(path))).toBe(2);
+    await redis.kill();
+    await waitFor(() => !other.app.bus.isUp(), { message: 'the bus is away' });
+    for (const version of [3, 4, 5]) {
+      await progress(id, 10, other);
+      expect(versionOf(await get(path))).toBe(version);
+    }
   });
 
   test('shows nobody else the task that it knows', async () => {
