@@ -6,6 +6,7 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Bus } from './progress/bus.ts';
 import type { Feeds } from './progress/feeds.ts';
+import type { PolledTasks } from './progress/polled-tasks.ts';
 import type { EngineDeps } from './tasks/engine.ts';
 import type { UploadReader } from './uploads.ts';
 
@@ -18,8 +19,11 @@ export interface GatewayDeps {
   readonly engine: EngineDeps;
   readonly bus: Bus;
   readonly feeds: Feeds;
+  readonly polled: PolledTasks;
   /** One for all doors: it bounds the uploads of the gateway. */
   readonly uploads: UploadReader;
   readonly auth: Auth;
   readonly links: SignedLinks;
+  /** Where clients reach the gateways, without a slash at the end; known only after it listens. */
+  readonly publicUrl: () => string;
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { openLifetimes } from './lifetimes.ts';
+import { openLifetimes, type StreamLimits } from './lifetimes.ts';
 import type { Log } from './log.ts';
 import { type Outlet, type Outlets, openOutlets } from './progress/outlet.ts';
 import { startRounds } from './rounds.ts';
@@ -31,17 +31,10 @@ const head = {
   'x-accel-buffering': 'no',
 };
 
-export interface EventStreamOptions {
-  /** A reader that takes longer for what waits for it is cut off: it can come back and resume. */
-  readonly slowReaderMs: number;
-  readonly maxAgeMs: number;
-  readonly drainMs: number;
-}
-
 /** Those who are sent away come back spread over this time. */
 const retryMs = 5_000;
 
-export function openEventStreams(log: Log, { slowReaderMs, maxAgeMs, drainMs }: EventStreamOptions): EventStreams {
+export function openEventStreams(log: Log, { slowReaderMs, maxAgeMs, drainMs }: StreamLimits): EventStreams {
   const outlets = openOutlets<EventStream>({
     slowReaderMs,
     giveUp: ({ response }) => {

@@ -8,6 +8,7 @@ import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './listen.ts';
 import { openFeeds } from './progress/feeds.ts';
+import { openPolledTasks } from './progress/polled-tasks.ts';
 import { answerUnreadablePath, registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
 import { createUploadReader } from './uploads.ts';
@@ -19,24 +20,28 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   // gateway makes is either garbage at once or stays for hours, so that it gains nothing by a larger one.
   if (config.BULKCAST_ROLE === 'gateway') setFlagsFromString('--semi-space-growth-factor=1');
   let url = '';
+  const publicUrl = () => config.BULKCAST_PUBLIC_URL ?? url;
+  const feeds = openFeeds(app);
   const deps: GatewayDeps = {
     ...app,
-    feeds: openFeeds(app),
+    feeds,
+    polled: openPolledTasks({
+      ...app,
+      feeds,
+      count: (change) => app.metrics.subscribers.inc({ kind: 'poll' }, change),
+    }),
     uploads: createUploadReader({
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
     }),
     auth: openAuth({ db: app.db, log: app.log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS }),
-    links: createSignedLinks({
-      secret,
-      seconds: config.BULKCAST_LINK_SECONDS,
-      publicUrl: () => config.BULKCAST_PUBLIC_URL ?? url,
-    }),
+    links: createSignedLinks({ secret, seconds: config.BULKCAST_LINK_SECONDS, publicUrl }),
+    publicUrl,
   };
   const server = createServer(config.BULKCAST_MAX_BODY_BYTES);
   let isStopping = false;
   registerHealth(server, { ...deps, isStopping: () => isStopping });
-  await registerRest(server, deps);
+  const rest = await registerRest(server, deps);
   const graphql = await registerGraphql(server, deps);
   const listener = await listen(server, config);
   url = listener.url;
@@ -46,7 +51,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
     async stop(timeoutMs) {
       isStopping = true;
       // Streams first: the server waits for open requests, and a stream is one. They are served until it is their turn.
-      await graphql.stop();
+      await Promise.all([rest.stop(), graphql.stop()]);
       await deps.feeds.stop();
       await listener.stop(timeoutMs);
       await deps.auth.stop();

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
-import { type Lifetimes, openLifetimes } from '../lifetimes.ts';
+import { type Lifetimes, openLifetimes, type StreamLimits } from '../lifetimes.ts';
 import { type Outlets, openOutlets } from '../progress/outlet.ts';
 import type { Rounds } from '../rounds.ts';
 import { newRequestId } from '../tasks/ids.ts';
@@ -19,12 +19,8 @@ export interface Sockets {
   stop(): Promise<void>;
 }
 
-interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'> {
-  /** How long a reader may take for what waits for it before its socket is closed with 1013. */
-  readonly slowReaderMs: number;
-  readonly maxAgeMs: number;
-  readonly drainMs: number;
-}
+/** A reader that is too slow is closed with 1013. */
+interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'>, StreamLimits {}
 
 interface Accepting {
   readonly deps: GatewayDeps;
