@@ -60,7 +60,7 @@ export function createMetrics(): Metrics {
     }),
     subscribers: new Gauge({
       name: 'bulkcast_subscribers',
-      help: 'Open subscriptions of this gateway',
+      help: 'Open subscriptions of this gateway, to a task or a project, and polls that wait for a task to start',
       labelNames: ['kind'],
       registers,
     }),

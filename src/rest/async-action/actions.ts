@@ -68,12 +68,14 @@ async function waitForStart(deps: GatewayDeps, task: Snapshot): Promise<Snapshot
   };
   const timeout = setTimeout(() => started.resolve(task), waitMs);
   const watch = deps.feeds.watchTask(task.projectId, task.id, accept);
+  deps.metrics.subscribers.inc({ kind: 'poll' });
   try {
     watch.read().then(accept, () => started.resolve(task));
     return await started.promise;
   } finally {
     clearTimeout(timeout);
     watch.leave();
+    deps.metrics.subscribers.dec({ kind: 'poll' });
   }
 }
 
