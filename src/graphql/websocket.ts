@@ -40,14 +40,7 @@ const tryAgainCode = 1013;
 
 /** Serves GraphQL over WebSocket at `/graphql`, subprotocol graphql-transport-ws; others are closed with 4406. */
 export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, ...given }: SocketsDeps): Sockets {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: maxMessageBytes,
-    // It costs much memory for each socket, and progress is a few hundred bytes. And ready frames are written beside it.
-    perMessageDeflate: false,
-    // Another subprotocol is accepted to be closed with 4406: a client that is offered none only sees a broken connection.
-    handleProtocols: (offered) => handleProtocols(offered) || ([...offered][0] ?? false),
-  });
+  const sockets = createServer();
   const outlets = openOutlets<Session>({
     slowReaderMs,
     giveUp: ({ socket, caller }) => {
@@ -86,6 +79,17 @@ export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, .
     keepAlive.stop();
   };
   return { stop: () => (stopped ??= stop()) };
+}
+
+function createServer(): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    // It costs much memory for each socket, and progress is a few hundred bytes. And ready frames are written beside it.
+    perMessageDeflate: false,
+    // Another subprotocol is accepted to be closed with 4406: a client that is offered none only sees a broken connection.
+    handleProtocols: (offered) => handleProtocols(offered) || ([...offered][0] ?? false),
+  });
 }
 
 function accept(socket: WebSocket, stream: Duplex, accepting: Accepting): void {
