@@ -8,6 +8,7 @@ import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './listen.ts';
 import { openFeeds } from './progress/feeds.ts';
+import { createTaskReader } from './progress/task-reader.ts';
 import { answerUnreadablePath, registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
 import { createUploadReader } from './uploads.ts';
@@ -22,6 +23,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   const deps: GatewayDeps = {
     ...app,
     feeds: openFeeds(app),
+    reader: createTaskReader(app.db),
     uploads: createUploadReader({
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,

@@ -1,16 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { badInput, ClientError } from '../errors.ts';
+import { badInput } from '../errors.ts';
 import type { EventStreams } from '../event-stream.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
 import type { Context } from './context.ts';
+import { presentResult } from './errors.ts';
 import { streamEvents } from './event-operation.ts';
-import { fromFramework, sendRefusal } from './http-refusals.ts';
-import { checkLength } from './limits.ts';
+import { runOperation } from './http-operation.ts';
+import { type Params, readParams, readQueryString } from './http-params.ts';
+import { fromFramework, sendRefusal, statusOfError } from './http-refusals.ts';
+import { showResult, statusOf } from './http-results.ts';
 import type { LiveStreams } from './live-streams.ts';
+import { type MediaType, negotiate } from './media-types.ts';
 import { readMultipartParams } from './multipart.ts';
 import { graphqlPath, type ServerContext, type Yoga } from './yoga.ts';
 
@@ -19,6 +23,13 @@ interface HttpDoor {
   readonly yoga: Yoga;
   readonly streams: LiveStreams;
   readonly events: EventStreams;
+}
+
+/** One request, and what to answer it with. */
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly context: Context;
 }
 
 const callerKey = 'caller';
@@ -48,7 +59,7 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
   takeBodies(server);
   server.setErrorHandler((thrown, request, reply) => {
     const error = fromFramework(thrown);
-    return sendRefusal(reply, statusOf(error), error, contextOf(deps, request));
+    return sendRefusal(reply, statusOfError(error), error, contextOf(deps, request));
   });
   addRoutes(server, door);
 }
@@ -58,7 +69,7 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
     method: ['GET', 'POST'],
     url: graphqlPath,
     exposeHeadRoute: false,
-    handler: (request, reply) => answer(door, request, reply),
+    handler: (request, reply) => answer(door, { request, reply, context: contextOf(door.deps, request) }),
   });
   server.options(graphqlPath, async (request, reply) => answerPreflight(request, reply));
   server.route({
@@ -71,71 +82,57 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
   });
 }
 
-async function answer(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const context = contextOf(door.deps, request);
+async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
+  const { request, context } = exchange;
   if (request.method === 'GET') {
-    checkParameters(request.query);
-    return execute(door, context, request, reply);
+    if (request.headers.accept?.includes('text/html')) return answerWithYoga(door, exchange, context);
+    return execute(door, exchange, readQueryString(request.query));
   }
-  if (!isMultipart(request)) return execute(door, { ...context, body: readBody(request.body) }, request, reply);
+  if (!isMultipart(request)) return execute(door, exchange, readParams(request.body));
   if (context.caller === null) throw unauthenticated();
   const { uploads, config } = door.deps;
   using form = await uploads.read(request.raw, { maxBytes: config.BULKCAST_MAX_UPLOAD_BYTES });
-  const body = readMultipartParams(form);
-  checkLength(body.query);
-  return await execute(door, { ...context, body }, request, reply);
+  return await execute(door, exchange, readParams(readMultipartParams(form)));
 }
 
-/** Throws BAD_USER_INPUT when a parameter of a GET that is to hold JSON does not. */
-function checkParameters(query: unknown): void {
-  for (const [name, text] of Object.entries(Object(query))) {
-    if ((name !== 'variables' && name !== 'extensions') || typeof text !== 'string' || text === '') continue;
-    checkDepth(text);
-    try {
-      JSON.parse(text);
-    } catch (cause) {
-      throw new ClientError('BAD_USER_INPUT', `The parameter ${name} is not JSON`, { cause });
-    }
-  }
+/** Answers with JSON where the client takes it; streams, and what else it may want, are yoga's to negotiate. */
+async function execute(door: HttpDoor, exchange: Exchange, params: Params): Promise<unknown> {
+  const { request, reply, context } = exchange;
+  const type = negotiate(request.headers.accept);
+  const result = type && (await runOperation(door.yoga, { method: request.method, params, context }));
+  if (type !== undefined && result !== undefined) return sendResult(reply, presentResult(result, context), type);
+  return answerWithYoga(door, exchange, { ...context, given: params });
 }
 
-function statusOf(error: unknown): number {
-  if (error instanceof ClientError) return error.status;
-  return error instanceof GraphQLError ? 400 : 500;
+function sendResult(reply: FastifyReply, result: ExecutionResult, type: MediaType): FastifyReply {
+  const status = statusOf(result, type);
+  if (status === 405) reply.header('allow', 'POST');
+  return reply
+    .code(status)
+    .type(`${type}; charset=utf-8`)
+    .send(JSON.stringify(showResult(result)));
 }
 
-async function execute(
+async function answerWithYoga(
   door: HttpDoor,
-  context: Context & { readonly body?: object },
-  request: FastifyRequest,
-  reply: FastifyReply,
+  { request, reply, context }: Exchange,
+  given: Omit<ServerContext, 'opened'>,
 ): Promise<unknown> {
   const opened: NonNullable<ServerContext['opened']> = { subscription: undefined };
-  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, { ...context, opened });
+  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, { ...given, opened });
   if (response.status === 406) {
     const expected = 'application/graphql-response+json, application/json, or text/event-stream for a subscription';
     return sendRefusal(reply, 406, badInput([], 'NOT_ACCEPTABLE', `Accept one of ${expected}`), context);
   }
   const { subscription } = opened;
   if (subscription === undefined) return response;
-  const { deps, caller, requestId, transport } = context;
-  // Only this of the context: the request's body is not to stay with an open stream.
-  streamEvents({ request, reply, context: { deps, caller, requestId, transport }, subscription }, door);
+  streamEvents({ request, reply, context, subscription }, door);
   return reply;
 }
 
 function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
   const caller = request.getDecorator<Caller | null>(callerKey);
   return { deps, caller, requestId: request.id, transport: 'http' };
-}
-
-function readBody(body: unknown): object {
-  if (Array.isArray(body))
-    throw badInput([], 'BATCHING', 'Expected one operation, got a list: batching is not supported');
-  if (typeof body !== 'object' || body === null)
-    throw badInput([], 'INVALID_TYPE', 'Expected a JSON object with a query');
-  if ('query' in body) checkLength(body.query);
-  return body;
 }
 
 function answerPreflight(request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -8,7 +8,7 @@ import type { Outlets } from '../progress/outlet.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { isStorable } from '../tasks/input.ts';
 import type { Context } from './context.ts';
-import type { Documents } from './documents.ts';
+import { type Documents, selectOperation } from './documents.ts';
 import { presentError } from './errors.ts';
 import { checkCost } from './limits.ts';
 import type { LiveStreams } from './live-streams.ts';
@@ -111,6 +111,7 @@ function prepare(
     const errors = documents.validate(document);
     if (errors.length > 0) return refuse(errors);
     const { operationName, variables: variableValues } = payload;
+    selectOperation(document, operationName);
     const args: ExecutionArgs = { schema, document, operationName, variableValues, contextValue: context };
     runs.set(args, { session, id, context });
     // The library holds on to the message as long as the operation runs.

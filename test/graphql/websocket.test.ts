@@ -6,6 +6,7 @@ import { openAuth } from '../../src/auth/auth.ts';
 import { createSignedLinks } from '../../src/auth/links.ts';
 import { registerGraphql } from '../../src/graphql/server.ts';
 import { openFeeds } from '../../src/progress/feeds.ts';
+import { createTaskReader } from '../../src/progress/task-reader.ts';
 import { createUploadReader } from '../../src/uploads.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { issueCards, overWebSocket, readAll } from './client.ts';
@@ -96,6 +97,7 @@ describe('a door that is stopped', () => {
     const door = await registerGraphql(server, {
       ...app.app,
       feeds,
+      reader: createTaskReader(db),
       auth,
       links: createSignedLinks({ secret, seconds: 60, publicUrl: () => '' }),
       uploads: createUploadReader({ maxUploads: 1, stallMs: config.BULKCAST_UPLOAD_STALL_MS }),

@@ -1,0 +1,72 @@
+import { badInput, ClientError } from '../errors.ts';
+import { checkDepth } from '../request-body.ts';
+import { checkLength } from './limits.ts';
+
+/** The parameters of a GraphQL request, as the GraphQL-over-HTTP specification names them. */
+export interface Params {
+  readonly query: string;
+  readonly operationName?: string;
+  readonly variables?: Record<string, unknown>;
+  readonly extensions?: Record<string, unknown>;
+}
+
+const names = ['query', 'operationName', 'variables', 'extensions'];
+
+/** The parameters of a body. Throws BAD_USER_INPUT. */
+export function readParams(body: unknown): Params {
+  if (Array.isArray(body))
+    throw badInput([], 'BATCHING', 'Expected one operation, got a list: batching is not supported');
+  if (!isMap(body)) throw badInput([], 'INVALID_TYPE', 'Expected a JSON object with a query');
+  for (const [name, value] of Object.entries(body)) {
+    if (!isAbsent(value) && !names.includes(name)) throw badInput([name], 'UNKNOWN', `Unexpected parameter "${name}"`);
+  }
+  const { query, operationName, variables, extensions } = body;
+  if (typeof query !== 'string' || query === '') throw badInput(['query'], 'REQUIRED', 'Expected a query, as a string');
+  checkLength(query);
+  return {
+    query,
+    ...(isAbsent(operationName) ? {} : { operationName: readText('operationName', operationName) }),
+    ...(isAbsent(variables) ? {} : { variables: readMap('variables', variables) }),
+    ...(isAbsent(extensions) ? {} : { extensions: readMap('extensions', extensions) }),
+  };
+}
+
+/** The parameters in the query string of a GET; what else stands there is left alone. Throws BAD_USER_INPUT. */
+export function readQueryString(parameters: unknown): Params {
+  const given = new Map<string, unknown>(Object.entries(Object(parameters)));
+  const textOf = (name: string) => (given.get(name) === '' ? undefined : given.get(name));
+  return readParams({
+    query: textOf('query'),
+    operationName: textOf('operationName'),
+    variables: parseJson('variables', textOf('variables')),
+    extensions: parseJson('extensions', textOf('extensions')),
+  });
+}
+
+function parseJson(name: string, text: unknown): unknown {
+  if (typeof text !== 'string') return text;
+  checkDepth(text);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ClientError('BAD_USER_INPUT', `The parameter ${name} is not JSON`, { cause });
+  }
+}
+
+function readText(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw badInput([name], 'INVALID_TYPE', `Expected ${name} as a string`);
+  return value;
+}
+
+function readMap(name: string, value: unknown): Record<string, unknown> {
+  if (!isMap(value)) throw badInput([name], 'INVALID_TYPE', `Expected ${name} as an object`);
+  return value;
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isAbsent(value: unknown): value is null | undefined {
+  return value === null || value === undefined;
+}
