@@ -70,6 +70,12 @@ const settings = z.object({
   BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
     'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
   ),
+  BULKCAST_CONNECTION_MAX_AGE_SECONDS: integer(14_400, 0, 604_800).describe(
+    'After how long a WebSocket or event stream is told to come back, give or take a tenth; 0: never',
+  ),
+  BULKCAST_DRAIN_MS: integer(5_000, 0, 600_000).describe(
+    'Over how long a gateway that stops sends its WebSockets and event streams to others; a hundred or fewer go at once',
+  ),
   BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
     'Shortest lifetime of a download link; the longest is twice that',
   ),

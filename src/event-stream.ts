@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import { openLifetimes } from './lifetimes.ts';
 import { type Outlet, type Outlets, openOutlets } from './progress/outlet.ts';
 import { startRounds } from './rounds.ts';
 
@@ -9,16 +10,18 @@ export interface EventStream extends Outlet {
 }
 
 /** The server-sent events of a gateway. */
-export interface EventStreams extends Outlets<EventStream> {
+export interface EventStreams extends Omit<Outlets<EventStream>, 'stop'> {
   /** Takes the answer from Fastify and sends its head. `closed` is called once it is closed, whoever does it. */
   open(reply: FastifyReply, closed: () => void): EventStream;
   /** Ends the answer with a last event. May be called twice. */
   end(stream: EventStream, event: Buffer): void;
-  /** Cuts all of them off, completing none: a client takes the end of a stream for the end of what it watches. */
-  stop(): void;
+  /** Cuts all of them off over a while, completing none: a client takes the end of a stream for the end of what it watches. Each
+   *  is told first when to come back, within `retryMs`. */
+  stop(): Promise<void>;
 }
 
 const heartbeatMs = 12_000;
+const cutMs = 1_000;
 /** A comment, without an id: nobody resumes after it. The first one is for clients that wait for a byte of the body. */
 const heartbeat = Buffer.from(':\n\n');
 const head = {
@@ -27,10 +30,19 @@ const head = {
   'x-accel-buffering': 'no',
 };
 
-/** A reader that takes longer than `slowReaderMs` for what waits for it is cut off: it can come back and resume. */
-export function openEventStreams({ slowReaderMs }: { readonly slowReaderMs: number }): EventStreams {
+export interface EventStreamOptions {
+  /** A reader that takes longer for what waits for it is cut off: it can come back and resume. */
+  readonly slowReaderMs: number;
+  readonly maxAgeMs: number;
+  readonly drainMs: number;
+}
+
+/** Those who are sent away come back spread over this time. */
+const retryMs = 5_000;
+
+export function openEventStreams({ slowReaderMs, maxAgeMs, drainMs }: EventStreamOptions): EventStreams {
   const outlets = openOutlets<EventStream>({ slowReaderMs, giveUp: ({ response }) => response.destroy() });
-  const open = new Set<EventStream>();
+  const lifetimes = openLifetimes<EventStream>({ maxAgeMs, drainMs, close: sendAway });
   const rounds = startRounds<EventStream>(heartbeatMs, ({ response }) => {
     if (response.writableLength === 0 && !response.writableEnded) response.write(heartbeat);
   });
@@ -43,10 +55,10 @@ export function openEventStreams({ slowReaderMs }: { readonly slowReaderMs: numb
         closed();
         return stream;
       }
-      open.add(stream);
+      lifetimes.add(stream);
       rounds.add(stream);
       response.once('close', () => {
-        open.delete(stream);
+        lifetimes.delete(stream);
         rounds.delete(stream);
         outlets.forget(stream);
         closed();
@@ -58,12 +70,19 @@ export function openEventStreams({ slowReaderMs }: { readonly slowReaderMs: numb
     end: ({ response }, event) => {
       if (!response.writableEnded) response.end(event);
     },
-    stop: () => {
+    stop: async () => {
+      await lifetimes.drain();
       rounds.stop();
       outlets.stop();
-      for (const { response } of open) response.destroy();
     },
   };
+}
+
+/** Not ended, which would be the end of what is watched. One that reads nothing is not waited for. */
+function sendAway({ response }: EventStream): void {
+  const cut = setTimeout(() => response.destroy(), cutMs);
+  response.once('close', () => clearTimeout(cut));
+  response.write(`retry: ${Math.ceil(Math.random() * retryMs)}\n\n`, () => response.destroy());
 }
 
 function headersOf(reply: FastifyReply): Record<string, string | number | string[]> {

@@ -36,7 +36,8 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
     }),
   };
   const server = createServer(config.BULKCAST_MAX_BODY_BYTES);
-  registerHealth(server, deps);
+  let isStopping = false;
+  registerHealth(server, { ...deps, isStopping: () => isStopping });
   await registerRest(server, deps);
   const graphql = await registerGraphql(server, deps);
   const listener = await listen(server, config);
@@ -45,8 +46,10 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   return {
     url,
     async stop(timeoutMs) {
-      // Streams first: the server waits for open requests, and a stream is one.
-      await Promise.all([graphql.stop(), deps.feeds.stop()]);
+      isStopping = true;
+      // Streams first: the server waits for open requests, and a stream is one. They are served until it is their turn.
+      await graphql.stop();
+      await deps.feeds.stop();
       await listener.stop(timeoutMs);
       await deps.auth.stop();
     },

@@ -24,13 +24,14 @@ export async function registerGraphql(
   const documents = createDocuments(schema);
   const yoga = openYoga(schema, documents);
   const streams = openLiveStreams(deps);
-  const events = openEventStreams(limits);
+  const { BULKCAST_CONNECTION_MAX_AGE_SECONDS: maxAgeSeconds, BULKCAST_DRAIN_MS: drainMs } = deps.config;
+  const bounds = { ...limits, maxAgeMs: maxAgeSeconds * 1000, drainMs };
+  const events = openEventStreams(bounds);
   await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams, events }));
-  const sockets = openSockets(server.server, { deps, schema, documents, streams, ...limits });
+  const sockets = openSockets(server.server, { deps, schema, documents, streams, ...bounds });
   return {
     async stop() {
-      events.stop();
-      await sockets.stop();
+      await Promise.all([events.stop(), sockets.stop()]);
     },
   };
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
+import { type Lifetimes, openLifetimes } from '../lifetimes.ts';
 import { type Outlets, openOutlets } from '../progress/outlet.ts';
 import type { Rounds } from '../rounds.ts';
 import { newRequestId } from '../tasks/ids.ts';
@@ -13,13 +14,16 @@ import { answerPing } from './standing.ts';
 import { graphqlPath } from './yoga.ts';
 
 export interface Sockets {
-  /** Closes all with 1012 (the official client comes back), cuts off after two seconds who does not; takes no new ones. */
+  /** Takes no new ones and closes all with 1012 (the official client comes back), in slices over a while; who does not answer
+   *  within two seconds is cut off. */
   stop(): Promise<void>;
 }
 
 interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'> {
   /** How long a reader may take for what waits for it before its socket is closed with 1013. */
   readonly slowReaderMs: number;
+  readonly maxAgeMs: number;
+  readonly drainMs: number;
 }
 
 interface Accepting {
@@ -27,6 +31,7 @@ interface Accepting {
   readonly protocol: Protocol;
   readonly outlets: Outlets<Session>;
   readonly keepAlive: Rounds<WebSocket>;
+  readonly lifetimes: Lifetimes<WebSocket>;
 }
 
 const maxMessageBytes = 1_048_576;
@@ -39,7 +44,7 @@ const restartCode = 1012;
 const tryAgainCode = 1013;
 
 /** Serves GraphQL over WebSocket at `/graphql`, subprotocol graphql-transport-ws; others are closed with 4406. */
-export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsDeps): Sockets {
+export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, ...given }: SocketsDeps): Sockets {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
@@ -54,7 +59,12 @@ export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsD
   });
   // A ping waits behind what the reader has not taken, and so does its answer.
   const keepAlive = startKeepAlive((socket) => socket.bufferedAmount > 0);
-  const accepting = { deps: given.deps, outlets, keepAlive, protocol: openProtocol({ ...given, outlets }) };
+  const lifetimes = openLifetimes<WebSocket>({
+    maxAgeMs,
+    drainMs,
+    close: (socket) => socket.close(restartCode, 'Service restart'),
+  });
+  const accepting = { deps: given.deps, outlets, keepAlive, lifetimes, protocol: openProtocol({ ...given, outlets }) };
   let stopped: Promise<void> | undefined;
   // Without this, Node hands every `Upgrade` to the listener below, such as the h2c that Java's client asks REST for.
   Object.assign(server, { shouldUpgradeCallback: ({ headers }: IncomingMessage) => isWebSocket(headers.upgrade) });
@@ -65,14 +75,15 @@ export function openSockets(server: Server, { slowReaderMs, ...given }: SocketsD
     sockets.handleUpgrade(request, stream, head, (socket) => accept(socket, stream, accepting));
   });
   const stop = async () => {
-    await closeAll(sockets);
+    await lifetimes.drain();
+    await seeOff(sockets);
     outlets.stop();
     keepAlive.stop();
   };
   return { stop: () => (stopped ??= stop()) };
 }
 
-function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, keepAlive }: Accepting): void {
+function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, keepAlive, lifetimes }: Accepting): void {
   const { log } = deps;
   // An extension could hold a message back or send it in parts, between which a ready frame would do harm.
   if (socket.extensions !== '') throw new Error(`expected no extensions, got ${socket.extensions}`);
@@ -86,6 +97,7 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
     waiting: undefined,
   };
   keepAlive.add(socket);
+  lifetimes.add(socket);
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
@@ -112,6 +124,7 @@ function accept(socket: WebSocket, stream: Duplex, { deps, protocol, outlets, ke
   socket.once('close', (code, reason) => {
     outlets.forget(session);
     keepAlive.delete(socket);
+    lifetimes.delete(socket);
     closed(code, String(reason)).catch((error: unknown) => log.error('websocket.failed', { error }));
   });
 }
@@ -133,10 +146,10 @@ async function send(socket: WebSocket, data: string): Promise<void> {
   if (socket.isPaused && socket.bufferedAmount <= maxUnreadBytes) socket.resume();
 }
 
-async function closeAll(sockets: WebSocketServer): Promise<void> {
+/** Waits for those that were told to go, and cuts off who has not gone in time. */
+async function seeOff(sockets: WebSocketServer): Promise<void> {
   const left = [...sockets.clients];
   const closed = left.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-  for (const socket of left) socket.close(restartCode, 'Service restart');
   const cutOff = setTimeout(() => {
     for (const socket of left) socket.terminate();
   }, stopMs);

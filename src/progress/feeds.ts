@@ -96,6 +96,7 @@ function watchTask(state: State, projectId: string, id: string, watcher: Watcher
   return {
     read: async () => {
       await feed.subscription;
+      if (state.isStopped) return refuse();
       const task = await state.reader.read(id);
       if (task?.projectId !== projectId) return undefined;
       offerToAll(feed, task);

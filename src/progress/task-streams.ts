@@ -28,7 +28,13 @@ export function openTaskStreams<Message>(feeds: Feeds, count: (change: 1 | -1) =
   return {
     join: (stream, afterVersion, subscriber) => {
       const group = state.groups.get(stream.key) ?? openGroup(state, stream);
-      const member: Member<Message> = { group, subscriber, sentVersion: afterVersion, isOver: false };
+      const member: Member<Message> = {
+        group,
+        subscriber,
+        sentVersion: afterVersion,
+        isAdmitted: false,
+        isOver: false,
+      };
       group.members.add(member);
       count(1);
       void begin(state, member, stream.id);
@@ -60,7 +66,10 @@ interface Group<Message> {
 interface Member<Message> {
   readonly group: Group<Message>;
   readonly subscriber: Subscriber<Message>;
+  /** It is sent nothing that is not newer. */
   sentVersion: number;
+  /** It has read the task. */
+  isAdmitted: boolean;
   isOver: boolean;
 }
 
@@ -109,10 +118,13 @@ function receive<Message>(state: State<Message>, group: Group<Message>, snapshot
 function admit<Message>(state: State<Message>, member: Member<Message>, task: Snapshot): void {
   const { group } = member;
   if (member.isOver) return;
+  member.isAdmitted = true;
   if (task.version <= member.sentVersion) {
     if (isFinal(task.state)) end(state, member);
+    else deliver(state, member);
     return;
   }
+  member.sentVersion = task.version - 1;
   if (group.newest === undefined || group.newest.version < task.version) {
     group.joining.push({ member, version: task.version });
     group.renderer.offer(task);
@@ -157,7 +169,7 @@ function sendNewest<Message>(state: State<Message>, group: Group<Message>): void
 
 function deliver<Message>(state: State<Message>, member: Member<Message>): void {
   const { newest } = member.group;
-  if (newest === undefined || member.isOver) return;
+  if (newest === undefined || !member.isAdmitted || member.isOver) return;
   if (newest.version > member.sentVersion) {
     if (!member.subscriber.send(newest.message)) return;
     member.sentVersion = newest.version;

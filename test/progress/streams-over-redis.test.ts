@@ -4,10 +4,9 @@ import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait.ts';
-import { openTasks, openTestFeeds, type Reading, readAll, recordLog, type TestTasks } from './fixtures.ts';
+import { type Follower, openTasks, openTestStreams, recordLog, type TestTasks } from './fixtures.ts';
 
 let tasks: TestTasks;
-const never = new AbortController().signal;
 
 beforeAll(async () => {
   tasks = await openTasks();
@@ -25,11 +24,10 @@ it('shows a task of any worker on every gateway at once', async () => {
   const projectId = await tasks.createProject();
   const worker = openBus(url);
   await waitFor(worker.isUp, { message: 'the worker is connected' });
-  const gateways = [openBus(url), openBus(url)].map((bus) => openTestFeeds(tasks.db, bus));
+  const gateways = [openBus(url), openBus(url)].map((bus) => openTestStreams(tasks.db, bus));
   const queued = await tasks.createTask(projectId);
-  const readings = await Promise.all(
-    gateways.map(async (feeds) => readAll(await feeds.watchTask(projectId, queued.id, { signal: never }))),
-  );
+  const readings = gateways.map((streams) => streams.followTask(queued));
+  await waitFor(() => readings.every(({ received }) => received.length === 1), { message: 'both have the snapshot' });
   const final = await tasks.finish(queued);
   const publishedMs = performance.now();
   worker.publish(final);
@@ -44,10 +42,11 @@ it.each(['stopped', 'silent'] as const)(
     const server = await startRedis();
     const projectId = await tasks.createProject();
     const bus = openBus(server.url);
-    const feeds = openTestFeeds(tasks.db, bus);
+    const streams = openTestStreams(tasks.db, bus);
     const [first, second] = [await tasks.createTask(projectId), await tasks.createTask(projectId)];
-    const taskReading = readAll(await feeds.watchTask(projectId, first.id, { signal: never }));
-    const projectReading = readAll(await feeds.watchProject(projectId, { matches: () => true, signal: never }));
+    const taskReading = streams.followTask(first);
+    const projectReading = streams.followProject(projectId);
+    await waitFor(() => taskReading.received.length > 0, { message: 'both are followed' });
     if (way === 'stopped') await server.kill();
     else server.pause();
     const firstEnd = await tasks.finish(first);
@@ -56,11 +55,12 @@ it.each(['stopped', 'silent'] as const)(
     bus.publish(secondEnd);
     await waitFor(() => !bus.isUp(), { message: 'the loss is noticed' });
     const third = await tasks.createTask(projectId);
-    const during = readAll(await feeds.watchTask(projectId, third.id, { signal: never }));
+    const during = streams.followTask(third);
+    await waitFor(() => during.received.length > 0, { message: 'the third is followed' });
     const thirdEnd = await tasks.finish(third);
     if (way === 'stopped') await startRedis({ port: server.port });
     else server.resume();
-    const has = (reading: Reading, wanted: Snapshot) =>
+    const has = (reading: Follower, wanted: Snapshot) =>
       reading.received.some(({ id, version }) => id === wanted.id && version === wanted.version);
     const caughtUp = () =>
       taskReading.isOver && during.isOver && [firstEnd, secondEnd, thirdEnd].every((end) => has(projectReading, end));
@@ -74,13 +74,12 @@ it('reads a task only after it has subscribed, so that no change can fall betwee
   const projectId = await tasks.createProject();
   const bus = openBus(server.url);
   await waitFor(bus.isUp, { message: 'the bus is up' });
-  const feeds = openTestFeeds(tasks.db, bus);
+  const streams = openTestStreams(tasks.db, bus);
   const queued = await tasks.createTask(projectId);
   server.pause();
-  const opening = feeds.watchTask(projectId, queued.id, { signal: never });
+  const reading = streams.followTask(queued);
   const running = await tasks.change(queued);
   server.resume();
-  const reading = readAll(await opening);
   await waitFor(() => reading.received.length > 0, { message: 'the snapshot arrives' });
   expect(reading.received).toStrictEqual([running]);
 });
