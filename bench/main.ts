@@ -3,6 +3,7 @@ const benches = {
   issue: () => import('./issue.ts'),
   import: () => import('./import.ts'),
   fanout: () => import('./fanout.ts'),
+  query: () => import('./query.ts'),
 } as const;
 
 const [name = '', ...args] = process.argv.slice(2);
