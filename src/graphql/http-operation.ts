@@ -1,6 +1,6 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Context } from './context.ts';
-import { selectOperation } from './documents.ts';
+import { type Documents, selectOperation } from './documents.ts';
 import type { Params } from './http-params.ts';
 import type { Yoga } from './yoga.ts';
 
@@ -9,13 +9,13 @@ import type { Yoga } from './yoga.ts';
  * the answer into web streams. Undefined for a subscription. Errors are not presented yet.
  */
 export async function runOperation(
-  yoga: Yoga,
+  { yoga, documents }: { readonly yoga: Yoga; readonly documents: Documents },
   { method, params, context }: { readonly method: string; readonly params: Params; readonly context: Context },
 ): Promise<ExecutionResult | undefined> {
-  const { query, variables, operationName } = params;
+  const { variables, operationName } = params;
   const { schema, parse, validate, contextFactory, execute } = yoga.getEnveloped({ ...context, params });
   try {
-    const document = parse(query);
+    const document = parse(documents.textOf(params));
     const errors: readonly GraphQLError[] = validate(schema, document);
     if (errors.length > 0) return { errors };
     const { operation } = selectOperation(document, operationName);

@@ -4,13 +4,15 @@ import { checkLength } from './limits.ts';
 
 /** The parameters of a GraphQL request, as the GraphQL-over-HTTP specification names them. */
 export interface Params {
+  /** Empty where the document is named and not sent. */
   readonly query: string;
+  readonly documentId?: string;
   readonly operationName?: string;
   readonly variables?: Record<string, unknown>;
   readonly extensions?: Record<string, unknown>;
 }
 
-const names = ['query', 'operationName', 'variables', 'extensions'];
+const names = ['query', 'documentId', 'operationName', 'variables', 'extensions'];
 
 /** The parameters of a body. Throws BAD_USER_INPUT. */
 export function readParams(body: unknown): Params {
@@ -20,11 +22,10 @@ export function readParams(body: unknown): Params {
   for (const [name, value] of Object.entries(body)) {
     if (!isAbsent(value) && !names.includes(name)) throw badInput([name], 'UNKNOWN', `Unexpected parameter "${name}"`);
   }
-  const { query, operationName, variables, extensions } = body;
-  if (typeof query !== 'string' || query === '') throw badInput(['query'], 'REQUIRED', 'Expected a query, as a string');
-  checkLength(query);
+  const { documentId, operationName, variables, extensions } = body;
   return {
-    query,
+    query: readQuery(body),
+    ...(isAbsent(documentId) ? {} : { documentId: readText('documentId', documentId) }),
     ...(isAbsent(operationName) ? {} : { operationName: readText('operationName', operationName) }),
     ...(isAbsent(variables) ? {} : { variables: readMap('variables', variables) }),
     ...(isAbsent(extensions) ? {} : { extensions: readMap('extensions', extensions) }),
@@ -37,10 +38,19 @@ export function readQueryString(parameters: unknown): Params {
   const textOf = (name: string) => (given.get(name) === '' ? undefined : given.get(name));
   return readParams({
     query: textOf('query'),
+    documentId: textOf('documentId'),
     operationName: textOf('operationName'),
     variables: parseJson('variables', textOf('variables')),
     extensions: parseJson('extensions', textOf('extensions')),
   });
+}
+
+function readQuery({ query, documentId, extensions }: Record<string, unknown>): string {
+  const isNamed = !isAbsent(documentId) || (isMap(extensions) && isMap(extensions.persistedQuery));
+  if (isNamed && (isAbsent(query) || query === '')) return '';
+  if (typeof query !== 'string' || query === '') throw badInput(['query'], 'REQUIRED', 'Expected a query, as a string');
+  checkLength(query);
+  return query;
 }
 
 function parseJson(name: string, text: unknown): unknown {

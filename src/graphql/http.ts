@@ -7,6 +7,8 @@ import { badInput } from '../errors.ts';
 import type { EventStreams } from '../event-stream.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
 import type { Context } from './context.ts';
+import { allowedMethods, allowOrigin, answerPreflight, refuseCrossSite } from './cross-site.ts';
+import type { Documents } from './documents.ts';
 import { presentResult } from './errors.ts';
 import { streamEvents } from './event-operation.ts';
 import { runOperation } from './http-operation.ts';
@@ -21,6 +23,7 @@ import { graphqlPath, type ServerContext, type Yoga } from './yoga.ts';
 interface HttpDoor {
   readonly deps: GatewayDeps;
   readonly yoga: Yoga;
+  readonly documents: Documents;
   readonly streams: LiveStreams;
   readonly events: EventStreams;
 }
@@ -33,7 +36,6 @@ interface Exchange {
 }
 
 const callerKey = 'caller';
-const allowedMethods = 'GET, POST, OPTIONS';
 
 /** Serves `/graphql` inside a Fastify plugin of its own: all that is refused there has GraphQL's shape. */
 export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
@@ -41,10 +43,7 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
   server.decorateRequest(callerKey, null);
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    // No cookie is ever read, so that any origin may ask.
-    reply
-      .header('access-control-allow-origin', '*')
-      .header('access-control-expose-headers', 'x-request-id, x-resumed-after, retry-after');
+    allowOrigin(request, reply, deps.config.BULKCAST_CORS_ORIGINS);
     if (request.method === 'OPTIONS') return;
     request.setDecorator(callerKey, await authenticate(deps.auth, readCredentials(request.headers)));
   });
@@ -86,10 +85,14 @@ async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
   const { request, context } = exchange;
   if (request.method === 'GET') {
     if (request.headers.accept?.includes('text/html')) return answerWithYoga(door, exchange, context);
+    if (context.caller === null) refuseCrossSite(request);
     return execute(door, exchange, readQueryString(request.query));
   }
   if (!isMultipart(request)) return execute(door, exchange, readParams(request.body));
-  if (context.caller === null) throw unauthenticated();
+  if (context.caller === null) {
+    refuseCrossSite(request);
+    throw unauthenticated();
+  }
   const { uploads, config } = door.deps;
   using form = await uploads.read(request.raw, { maxBytes: config.BULKCAST_MAX_UPLOAD_BYTES });
   return await execute(door, exchange, readParams(readMultipartParams(form)));
@@ -99,9 +102,10 @@ async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
 async function execute(door: HttpDoor, exchange: Exchange, params: Params): Promise<unknown> {
   const { request, reply, context } = exchange;
   const type = negotiate(request.headers.accept);
-  const result = type && (await runOperation(door.yoga, { method: request.method, params, context }));
+  const result = type && (await runOperation(door, { method: request.method, params, context }));
   if (type !== undefined && result !== undefined) return sendResult(reply, presentResult(result, context), type);
-  return answerWithYoga(door, exchange, { ...context, given: params });
+  const { documentId: _, ...given } = { ...params, query: door.documents.textOf(params) };
+  return answerWithYoga(door, exchange, { ...context, given });
 }
 
 function sendResult(reply: FastifyReply, result: ExecutionResult, type: MediaType): FastifyReply {
@@ -133,15 +137,6 @@ async function answerWithYoga(
 function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
   const caller = request.getDecorator<Caller | null>(callerKey);
   return { deps, caller, requestId: request.id, transport: 'http' };
-}
-
-function answerPreflight(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return reply
-    .code(204)
-    .header('access-control-allow-methods', allowedMethods)
-    .header('access-control-allow-headers', request.headers['access-control-request-headers'] ?? 'content-type')
-    .header('access-control-max-age', '86400')
-    .send();
 }
 
 /** JSON is read whole, up to the server's body limit; a form is left to be read while it arrives. */

@@ -107,7 +107,7 @@ function prepare(
     return errors.map((error) => presentError(error, context));
   };
   try {
-    const document = documents.parse(payload.query);
+    const document = documents.parse(documents.textOf({ ...payload, documentId: documentIdOf(payload) }));
     const errors = documents.validate(document);
     if (errors.length > 0) return refuse(errors);
     const { operationName, variables: variableValues } = payload;
@@ -120,6 +120,11 @@ function prepare(
   } catch (error) {
     return refuse([error]);
   }
+}
+
+/** The protocol does not know it, and lets it pass. */
+function documentIdOf(payload: object): string | undefined {
+  return 'documentId' in payload && typeof payload.documentId === 'string' ? payload.documentId : undefined;
 }
 
 async function subscribe(given: ProtocolDeps, runs: Runs, args: ExecutionArgs) {

@@ -5,6 +5,7 @@ import { createDocuments } from './documents.ts';
 import { serveHttp } from './http.ts';
 import { openLiveStreams } from './live-streams.ts';
 import { buildSchema } from './schema.ts';
+import { readTrustedDocuments } from './trusted-documents.ts';
 import { openSockets } from './websocket.ts';
 import { openYoga } from './yoga.ts';
 
@@ -21,13 +22,15 @@ export async function registerGraphql(
   limits: { readonly slowReaderMs: number } = { slowReaderMs },
 ): Promise<{ stop(): Promise<void> }> {
   const schema = buildSchema(deps.engine.operations);
-  const documents = createDocuments(schema);
+  const path = deps.config.BULKCAST_TRUSTED_DOCUMENTS;
+  const trusted = path === undefined ? undefined : await readTrustedDocuments(path);
+  const documents = createDocuments(schema, trusted);
   const yoga = openYoga(schema, documents);
   const streams = openLiveStreams(deps);
   const { BULKCAST_CONNECTION_MAX_AGE_SECONDS: maxAgeSeconds, BULKCAST_DRAIN_MS: drainMs } = deps.config;
   const bounds = { ...limits, maxAgeMs: maxAgeSeconds * 1000, drainMs };
   const events = openEventStreams(bounds);
-  await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams, events }));
+  await server.register(async (scope) => serveHttp(scope, { deps, yoga, documents, streams, events }));
   const sockets = openSockets(server.server, { deps, schema, documents, streams, ...bounds });
   return {
     async stop() {
