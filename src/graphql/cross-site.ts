@@ -4,7 +4,7 @@ import { ClientError } from '../errors.ts';
 /** Which web origins may read what `/graphql` answers: all of them (`*`), or these. */
 export type CorsOrigins = '*' | readonly string[];
 
-export const allowedMethods = 'GET, POST, OPTIONS';
+export const allowedMethods = 'GET, POST, PUT, DELETE, OPTIONS';
 
 const exposedHeaders = 'x-request-id, x-resumed-after, retry-after';
 /** A browser asks a server first before it lets another site's page send one of these. */

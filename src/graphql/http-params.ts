@@ -45,6 +45,11 @@ export function readQueryString(parameters: unknown): Params {
   });
 }
 
+/** Whether the query string of a GET asks for an operation at all. */
+export function namesDocument(parameters: unknown): boolean {
+  return ['query', 'documentId', 'extensions'].some((name) => Object.hasOwn(Object(parameters), name));
+}
+
 function readQuery({ query, documentId, extensions }: Record<string, unknown>): string {
   const isNamed = !isAbsent(documentId) || (isMap(extensions) && isMap(extensions.persistedQuery));
   if (isNamed && (isAbsent(query) || query === '')) return '';

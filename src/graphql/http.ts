@@ -4,28 +4,29 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { badInput } from '../errors.ts';
-import type { EventStreams } from '../event-stream.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
 import type { Context } from './context.ts';
 import { allowedMethods, allowOrigin, answerPreflight, refuseCrossSite } from './cross-site.ts';
-import type { Documents } from './documents.ts';
 import { presentResult } from './errors.ts';
 import { streamEvents } from './event-operation.ts';
 import { runOperation } from './http-operation.ts';
-import { type Params, readParams, readQueryString } from './http-params.ts';
+import { namesDocument, type Params, readParams, readQueryString } from './http-params.ts';
 import { fromFramework, sendRefusal, statusOfError } from './http-refusals.ts';
 import { showResult, statusOf } from './http-results.ts';
-import type { LiveStreams } from './live-streams.ts';
 import { type MediaType, negotiate } from './media-types.ts';
 import { readMultipartParams } from './multipart.ts';
-import { graphqlPath, type ServerContext, type Yoga } from './yoga.ts';
+import {
+  answerReservation,
+  openReservedStream,
+  readStreamToken,
+  type SingleConnection,
+  startOperation,
+  stopOperation,
+} from './single-connection.ts';
+import { graphqlPath, type ServerContext } from './yoga.ts';
 
-interface HttpDoor {
+interface HttpDoor extends SingleConnection {
   readonly deps: GatewayDeps;
-  readonly yoga: Yoga;
-  readonly documents: Documents;
-  readonly streams: LiveStreams;
-  readonly events: EventStreams;
 }
 
 /** One request, and what to answer it with. */
@@ -71,8 +72,13 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
     handler: (request, reply) => answer(door, { request, reply, context: contextOf(door.deps, request) }),
   });
   server.options(graphqlPath, async (request, reply) => answerPreflight(request, reply));
+  server.put(graphqlPath, async (request, reply) => answerReservation(door, reply, contextOf(door.deps, request)));
+  server.delete(graphqlPath, async (request, reply) => {
+    stopOperation(door, request, contextOf(door.deps, request));
+    return reply.code(200).send();
+  });
   server.route({
-    method: ['DELETE', 'HEAD', 'PATCH', 'PUT'],
+    method: ['HEAD', 'PATCH'],
     url: graphqlPath,
     handler: (request, reply) => {
       const error = badInput([], 'METHOD_NOT_ALLOWED', `Expected one of ${allowedMethods}`);
@@ -85,6 +91,11 @@ async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
   const { request, context } = exchange;
   if (request.method === 'GET') {
     if (request.headers.accept?.includes('text/html')) return answerWithYoga(door, exchange, context);
+    const token = readStreamToken(request);
+    if (token !== undefined && !namesDocument(request.query)) {
+      openReservedStream(door, { token, reply: exchange.reply, context });
+      return exchange.reply;
+    }
     if (context.caller === null) refuseCrossSite(request);
     return execute(door, exchange, readQueryString(request.query));
   }
@@ -102,6 +113,12 @@ async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
 async function execute(door: HttpDoor, exchange: Exchange, params: Params): Promise<unknown> {
   const { request, reply, context } = exchange;
   const type = negotiate(request.headers.accept);
+  const token = readStreamToken(request);
+  if (token !== undefined) {
+    const refused = startOperation(door, { token, method: request.method, params, context });
+    if (refused === undefined) return reply.code(202).send();
+    return sendResult(reply, presentResult(refused, context), 'application/graphql-response+json');
+  }
   const result = type && (await runOperation(door, { method: request.method, params, context }));
   if (type !== undefined && result !== undefined) return sendResult(reply, presentResult(result, context), type);
   const { documentId: _, ...given } = { ...params, query: door.documents.textOf(params) };

@@ -4,6 +4,7 @@ import { openEventStreams } from '../event-stream.ts';
 import { createDocuments } from './documents.ts';
 import { serveHttp } from './http.ts';
 import { openLiveStreams } from './live-streams.ts';
+import { openReservations } from './reservations.ts';
 import { buildSchema } from './schema.ts';
 import { readTrustedDocuments } from './trusted-documents.ts';
 import { openSockets } from './websocket.ts';
@@ -25,12 +26,13 @@ export async function registerGraphql(
   const path = deps.config.BULKCAST_TRUSTED_DOCUMENTS;
   const trusted = path === undefined ? undefined : await readTrustedDocuments(path);
   const documents = createDocuments(schema, trusted);
+  const reservations = openReservations();
   const yoga = openYoga(schema, documents);
   const streams = openLiveStreams(deps);
   const { BULKCAST_CONNECTION_MAX_AGE_SECONDS: maxAgeSeconds, BULKCAST_DRAIN_MS: drainMs } = deps.config;
   const bounds = { ...limits, maxAgeMs: maxAgeSeconds * 1000, drainMs };
   const events = openEventStreams(bounds);
-  await server.register(async (scope) => serveHttp(scope, { deps, yoga, documents, streams, events }));
+  await server.register(async (scope) => serveHttp(scope, { deps, yoga, documents, streams, events, reservations }));
   const sockets = openSockets(server.server, { deps, schema, documents, streams, ...bounds });
   return {
     async stop() {
