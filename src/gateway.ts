@@ -7,6 +7,8 @@ import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './listen.ts';
+import type { Log } from './log.ts';
+import { answerUnreadable } from './problems.ts';
 import { openFeeds } from './progress/feeds.ts';
 import { createTaskReader } from './progress/task-reader.ts';
 import { answerUnreadablePath, registerRest } from './rest/server.ts';
@@ -35,7 +37,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       publicUrl: () => config.BULKCAST_PUBLIC_URL ?? url,
     }),
   };
-  const server = createServer(config.BULKCAST_MAX_BODY_BYTES);
+  const server = createServer(config.BULKCAST_MAX_BODY_BYTES, app.log);
   let isStopping = false;
   registerHealth(server, { ...deps, isStopping: () => isStopping });
   await registerRest(server, deps);
@@ -56,7 +58,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   };
 }
 
-function createServer(bodyLimit: number): FastifyInstance {
+function createServer(bodyLimit: number, log: Log): FastifyInstance {
   return fastify({
     bodyLimit,
     genReqId: () => newRequestId(),
@@ -64,6 +66,7 @@ function createServer(bodyLimit: number): FastifyInstance {
     logger: false,
     forceCloseConnections: 'idle',
     frameworkErrors: answerUnreadablePath,
+    clientErrorHandler: answerUnreadable(log),
     // A code has up to 255 characters, each up to nine in a path.
     routerOptions: { maxParamLength: 2_500 },
   });

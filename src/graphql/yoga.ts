@@ -119,6 +119,8 @@ const streamOutside: Plugin<ServerContext, ServerContext> = {
 const presentErrors: Plugin<ServerContext, ServerContext> = {
   onResultProcess({ result, setResult, serverContext }) {
     if (Array.isArray(result)) return;
-    if (!(Symbol.asyncIterator in result)) setResult(presentResult(result, serverContext));
+    if (Symbol.asyncIterator in result) return;
+    // Without a hint on the status: whoever accepts an event stream is told what is wrong as an event.
+    setResult(presentResult(result, { ...serverContext, transport: 'websocket' }));
   },
 };

@@ -1,7 +1,7 @@
-import { STATUS_CODES } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
+import { createProblem, methodsOf, problemType } from '../problems.ts';
 import { voucherifyShape } from './async-action/refusals.ts';
 import { registerAsyncActions } from './async-action/routes.ts';
 import { toFastApi } from './bulk-issuance/refusals.ts';
@@ -13,7 +13,11 @@ import { type Refusal, type Shape, sendRefusal, toRefusal } from './door.ts';
  * refused elsewhere, where no other door has shapes of its own, is told as problem details (RFC 9457).
  */
 export async function registerRest(server: FastifyInstance, deps: GatewayDeps): Promise<void> {
-  server.setNotFoundHandler((request, reply) => sendProblem({ kind: 'unknown_path' }, request, reply));
+  server.setNotFoundHandler((request, reply) => {
+    const allowed = methodsOf(server, request.url);
+    const refusal: Refusal = allowed.length > 0 ? { kind: 'method_not_allowed', allowed } : { kind: 'unknown_path' };
+    return sendProblem(refusal, request, reply);
+  });
   server.setErrorHandler((error, request, reply) => sendProblem(toRefusal(error, request, deps), request, reply));
   await server.register((scope) => registerAsyncActions(scope, deps), { prefix: '/v1' });
   await server.register((scope) => registerBulkIssuance(scope, deps), { prefix: '/v2' });
@@ -36,8 +40,7 @@ function sendProblem(refusal: Refusal, request: FastifyRequest, reply: FastifyRe
 
 const toProblem: Shape = (refusal, request) => {
   const problem = (status: number, detail: string) => {
-    const body = { type: 'about:blank', title: STATUS_CODES[status], status, detail };
-    return { status, body, contentType: 'application/problem+json' };
+    return { status, body: createProblem(status, detail, request.id), contentType: problemType };
   };
   switch (refusal.kind) {
     case 'unknown_path':
