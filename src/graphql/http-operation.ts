@@ -43,16 +43,12 @@ export function prepareOperation(
     if (errors.length > 0) return { errors };
     const { operation: kind } = selectOperation(document, operationName);
     if (kind === 'mutation' && method === 'GET') throw mutationByGet();
-    const complete = async () => ({
-      schema,
-      document,
-      contextValue: await contextFactory(),
-      variableValues,
-      operationName,
-    });
-    if (kind !== 'subscription') return { kind, run: async () => execute(await complete()) };
+    const given = { schema, document, variableValues, operationName };
+    if (kind !== 'subscription') {
+      return { kind, run: async () => execute({ ...given, contextValue: await contextFactory() }) };
+    }
     const open = async () => {
-      const result = await subscribe(await complete());
+      const result = await subscribe({ ...given, contextValue: await contextFactory() });
       return opened.subscription ?? result;
     };
     return { kind, open };
@@ -66,7 +62,7 @@ export function prepareOperation(
 export async function runOperation(executing: Executing, asked: Asked): Promise<ExecutionResult | undefined> {
   const prepared = prepareOperation(executing, asked);
   if ('errors' in prepared) return prepared;
-  return prepared.kind === 'subscription' ? undefined : await prepared.run();
+  return prepared.kind === 'subscription' ? undefined : prepared.run();
 }
 
 /** RFC 9110: a GET changes nothing. */
