@@ -4,6 +4,7 @@ const benches = {
   import: () => import('./import.ts'),
   fanout: () => import('./fanout.ts'),
   poll: () => import('./poll.ts'),
+  query: () => import('./query.ts'),
 } as const;
 
 const [name = '', ...args] = process.argv.slice(2);

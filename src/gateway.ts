@@ -7,8 +7,11 @@ import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './listen.ts';
+import type { Log } from './log.ts';
+import { answerUnreadable } from './problems.ts';
 import { openFeeds } from './progress/feeds.ts';
 import { openPolledTasks } from './progress/polled-tasks.ts';
+import { createTaskReader } from './progress/task-reader.ts';
 import { answerUnreadablePath, registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
 import { createUploadReader } from './uploads.ts';
@@ -30,6 +33,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       feeds,
       count: (change) => app.metrics.subscribers.inc({ kind: 'poll' }, change),
     }),
+    reader: createTaskReader(app.db),
     uploads: createUploadReader({
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
@@ -38,7 +42,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
     links: createSignedLinks({ secret, seconds: config.BULKCAST_LINK_SECONDS, publicUrl }),
     publicUrl,
   };
-  const server = createServer(config.BULKCAST_MAX_BODY_BYTES);
+  const server = createServer(config.BULKCAST_MAX_BODY_BYTES, app.log);
   let isStopping = false;
   registerHealth(server, { ...deps, isStopping: () => isStopping });
   const rest = await registerRest(server, deps);
@@ -59,7 +63,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   };
 }
 
-function createServer(bodyLimit: number): FastifyInstance {
+function createServer(bodyLimit: number, log: Log): FastifyInstance {
   return fastify({
     bodyLimit,
     genReqId: () => newRequestId(),
@@ -67,6 +71,7 @@ function createServer(bodyLimit: number): FastifyInstance {
     logger: false,
     forceCloseConnections: 'idle',
     frameworkErrors: answerUnreadablePath,
+    clientErrorHandler: answerUnreadable(log),
     // A code has up to 255 characters, each up to nine in a path.
     routerOptions: { maxParamLength: 2_500 },
   });

@@ -5,7 +5,9 @@ import { type StreamLimits, streamLimits } from '../lifetimes.ts';
 import { createDocuments } from './documents.ts';
 import { serveHttp } from './http.ts';
 import { openLiveStreams } from './live-streams.ts';
+import { openReservations } from './reservations.ts';
 import { buildSchema } from './schema.ts';
+import { readTrustedDocuments } from './trusted-documents.ts';
 import { openSockets } from './websocket.ts';
 import { openYoga } from './yoga.ts';
 
@@ -19,12 +21,15 @@ export async function registerGraphql(
   limits: Partial<StreamLimits> = {},
 ): Promise<{ stop(): Promise<void> }> {
   const schema = buildSchema(deps.engine.operations);
-  const documents = createDocuments(schema);
+  const path = deps.config.BULKCAST_TRUSTED_DOCUMENTS;
+  const trusted = path === undefined ? undefined : await readTrustedDocuments(path);
+  const documents = createDocuments(schema, trusted);
+  const reservations = openReservations();
   const yoga = openYoga(schema, documents);
   const streams = openLiveStreams(deps);
   const bounds = { ...streamLimits(deps.config), ...limits };
   const events = openEventStreams(deps.log, bounds);
-  await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams, events }));
+  await server.register(async (scope) => serveHttp(scope, { deps, yoga, documents, streams, events, reservations }));
   const sockets = openSockets(server.server, { deps, schema, documents, streams, ...bounds });
   return {
     async stop() {

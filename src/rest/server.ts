@@ -1,7 +1,7 @@
-import { STATUS_CODES } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
+import { createProblem, methodsOf, problemType } from '../problems.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { describeWithResult } from './async-action/action-bodies.ts';
 import { openCallLimits } from './async-action/call-limits.ts';
@@ -26,7 +26,11 @@ export async function registerRest(server: FastifyInstance, deps: GatewayDeps): 
   const actions = createPollBodies({ describe: (task, isConfined) => describeWithResult(deps, task, isConfined) });
   const issuances = createPollBodies(issuanceModel(deps));
   const limits = openCallLimits(deps.config);
-  server.setNotFoundHandler((request, reply) => sendProblem({ kind: 'unknown_path' }, request, reply));
+  server.setNotFoundHandler((request, reply) => {
+    const allowed = methodsOf(server, request.url);
+    const refusal: Refusal = allowed.length > 0 ? { kind: 'method_not_allowed', allowed } : { kind: 'unknown_path' };
+    return sendProblem(refusal, request, reply);
+  });
   server.setErrorHandler((error, request, reply) => sendProblem(toRefusal(error, request, deps), request, reply));
   await server.register((scope) => registerAsyncActions(scope, deps, { bodies: actions, events, limits }), {
     prefix: '/v1',
@@ -73,8 +77,7 @@ function sendProblem(refusal: Refusal, request: FastifyRequest, reply: FastifyRe
 
 const toProblem: Shape = (refusal, request) => {
   const problem = (status: number, detail: string) => {
-    const body = { type: 'about:blank', title: STATUS_CODES[status], status, detail };
-    return { status, body, contentType: 'application/problem+json' };
+    return { status, body: createProblem(status, detail, request.id), contentType: problemType };
   };
   switch (refusal.kind) {
     case 'unknown_path':

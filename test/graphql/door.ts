@@ -5,6 +5,7 @@ import { createSignedLinks } from '../../src/auth/links.ts';
 import { registerGraphql } from '../../src/graphql/server.ts';
 import { openFeeds } from '../../src/progress/feeds.ts';
 import { openPolledTasks } from '../../src/progress/polled-tasks.ts';
+import { createTaskReader } from '../../src/progress/task-reader.ts';
 import { createUploadReader } from '../../src/uploads.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import type { TestApp } from '../support/gateway.ts';
@@ -41,6 +42,7 @@ export async function openDoor({ app }: TestApp, limits?: { readonly slowReaderM
       ...app,
       feeds,
       polled: openPolledTasks({ ...app, feeds, count: () => undefined }),
+      reader: createTaskReader(app.db),
       auth,
       links,
       publicUrl: () => '',
