@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import type { Log, LogFields } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -147,4 +148,17 @@ export function readAll(watch: AsyncIterable<Snapshot> | undefined): Reading {
 export function iterate(watch: AsyncIterable<Snapshot> | undefined): AsyncIterator<Snapshot> {
   if (watch === undefined) throw new Error('expected a watch');
   return watch[Symbol.asyncIterator]();
+}
+
+/** Fails the test file when anything in it lets a rejection go unhandled. */
+export function expectNoUnhandledRejection(): void {
+  const unhandled: unknown[] = [];
+  const remember = (reason: unknown) => void unhandled.push(reason);
+  beforeAll(() => {
+    process.on('unhandledRejection', remember);
+  });
+  afterAll(() => {
+    process.off('unhandledRejection', remember);
+    expect(unhandled).toStrictEqual([]);
+  });
 }
