@@ -89,7 +89,7 @@ async function fill(contenders: readonly Contender[], { subscribers, tasks }: Sc
     await subscribe(0, first);
     await load.begin(first);
     await feed.change(0, Math.min(first, tasks));
-    await load.received({ deliveries: first, waitMs: 5_000 });
+    await load.received(first);
   }
   const before = await Promise.all(contenders.map(({ server }) => settledMemoryKiB(server.pid)));
   for (const { subscribe } of contenders) await subscribe(first, subscribers);

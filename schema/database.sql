@@ -248,6 +248,17 @@ create table skus (
   constraint skus_project_id_source_id_key UNIQUE (project_id, source_id)
 );
 
+create table task_events (
+  task_id text collate "C" not null,
+  version integer not null,
+  state text not null,
+  at timestamp(3) with time zone not null,
+  actor text,
+  reason text,
+  constraint task_events_pkey PRIMARY KEY (task_id, version),
+  constraint task_events_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+
 create table tasks (
   id text collate "C" not null,
   project_id uuid not null,
@@ -266,6 +277,15 @@ create table tasks (
   started_at timestamp(3) with time zone,
   updated_at timestamp(3) with time zone not null,
   completed_at timestamp(3) with time zone,
+  priority smallint not null default 0,
+  started_by text,
+  changed_by text,
+  change_reason text,
+  parent_id text collate "C",
+  rate_items double precision not null default 0,
+  rate_seconds double precision not null default 0,
+  rate_at timestamp(3) with time zone,
+  constraint tasks_change_reason_check CHECK ((length(change_reason) <= 1000)),
   constraint tasks_check CHECK ((processed = (succeeded + failed))),
   constraint tasks_check1 CHECK ((processed <= total)),
   constraint tasks_check2 CHECK (((state <> 'SUCCEEDED'::text) OR (processed = total))),
@@ -274,12 +294,23 @@ create table tasks (
   constraint tasks_check5 CHECK ((updated_at >= created_at)),
   constraint tasks_failed_check CHECK ((failed >= 0)),
   constraint tasks_model_check CHECK ((model = ANY (ARRAY['BULK_ISSUANCE'::text, 'ASYNC_ACTION'::text]))),
+  constraint tasks_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES tasks(id) ON DELETE SET NULL,
   constraint tasks_pkey PRIMARY KEY (id),
+  constraint tasks_priority_check CHECK (((priority >= '-1'::integer) AND (priority <= 1))),
   constraint tasks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint tasks_state_check CHECK ((state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'CANCELING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELED'::text]))),
   constraint tasks_succeeded_check CHECK ((succeeded >= 0)),
   constraint tasks_total_check CHECK ((total >= 0)),
   constraint tasks_version_check CHECK ((version >= 1))
+);
+
+create table turns (
+  task_id text collate "C" not null,
+  chunk integer not null,
+  project_id uuid not null,
+  turn bigint not null,
+  constraint turns_pkey PRIMARY KEY (task_id, chunk),
+  constraint turns_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
 );
 
 create table vouchers (
@@ -324,6 +355,8 @@ create table vouchers (
   constraint vouchers_type_check CHECK ((type = ANY (ARRAY['DISCOUNT_VOUCHER'::text, 'GIFT_VOUCHER'::text, 'LOYALTY_CARD'::text])))
 );
 
+CREATE INDEX chunks_left ON public.chunks USING btree (task_id, number) WHERE (applied_at IS NULL);
+
 CREATE INDEX customers_project ON public.customers USING btree (project_id, id);
 
 CREATE INDEX gift_card_programs_project ON public.gift_card_programs USING btree (project_id, id);
@@ -340,11 +373,17 @@ CREATE INDEX products_project ON public.products USING btree (project_id, id);
 
 CREATE INDEX skus_product ON public.skus USING btree (product_id, id);
 
+CREATE INDEX tasks_in_line ON public.tasks USING btree (project_id, priority DESC, created_at, id) WHERE (completed_at IS NULL);
+
+CREATE INDEX tasks_parent ON public.tasks USING btree (parent_id) WHERE (parent_id IS NOT NULL);
+
 CREATE INDEX tasks_project_created ON public.tasks USING btree (project_id, created_at DESC, id DESC);
 
 CREATE INDEX tasks_project_updated ON public.tasks USING btree (project_id, updated_at);
 
 CREATE INDEX tasks_unfinished ON public.tasks USING btree (state, operation) WHERE (completed_at IS NULL);
+
+CREATE INDEX turns_project ON public.turns USING btree (project_id);
 
 CREATE INDEX vouchers_campaign ON public.vouchers USING btree (campaign_id, id) WHERE (campaign_id IS NOT NULL);
 
@@ -394,6 +433,27 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.note_task_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  is_asked boolean := tg_op = 'UPDATE' and (new.state in ('PAUSED', 'CANCELING') or old.state = 'PAUSED' and new.state in ('QUEUED', 'RUNNING'));
+begin
+  insert into task_events (task_id, version, state, at, actor, reason)
+  values (
+    new.id, new.version, new.state, new.updated_at,
+    case when tg_op = 'INSERT' then new.started_by when is_asked then new.changed_by end,
+    case when is_asked then new.change_reason end
+  );
+  return null;
+end $function$
+;
+
 CREATE TRIGGER guard_chunk BEFORE UPDATE ON public.chunks FOR EACH ROW EXECUTE FUNCTION guard_chunk();
 
 CREATE TRIGGER guard_task BEFORE UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION guard_task();
+
+CREATE TRIGGER note_task_start AFTER INSERT ON public.tasks FOR EACH ROW EXECUTE FUNCTION note_task_event();
+
+CREATE TRIGGER note_task_state AFTER UPDATE ON public.tasks FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION note_task_event();

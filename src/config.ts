@@ -42,9 +42,7 @@ const settings = z.object({
     .optional()
     .describe('Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL'),
   BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
-  BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe(
-    'Chunks that a worker applies at a time, besides one of the imports that run one by one',
-  ),
+  BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
   BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
     'Connections of one process to Postgres, those of the job queue aside',
   ),
@@ -73,6 +71,12 @@ const settings = z.object({
   ),
   BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
     'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
+  ),
+  BULKCAST_CONNECTION_MAX_AGE_SECONDS: integer(14_400, 0, 604_800).describe(
+    'After how long a WebSocket or event stream is told to come back, give or take a tenth; 0: never',
+  ),
+  BULKCAST_DRAIN_MS: integer(5_000, 0, 600_000).describe(
+    'Over how long a gateway that stops sends its WebSockets and event streams to others; a hundred or fewer go at once',
   ),
   BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
     'Shortest lifetime of a download link; the longest is twice that',

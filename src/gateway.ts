@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { App } from './app.ts';
 import { openAuth } from './auth/auth.ts';
@@ -14,6 +15,9 @@ import { createUploadReader } from './uploads.ts';
 /** Starts to listen, with every door open. Its stop ends the streams first: 1012 on a WebSocket. */
 export async function startGateway(app: App, secret: string): Promise<Listener> {
   const { config } = app;
+  // Thousands who connect at once would leave behind a young generation that is larger than all their sockets. What a
+  // gateway makes is either garbage at once or stays for hours, so that it gains nothing by a larger one.
+  if (config.BULKCAST_ROLE === 'gateway') setFlagsFromString('--semi-space-growth-factor=1');
   let url = '';
   const deps: GatewayDeps = {
     ...app,
@@ -30,7 +34,8 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
     }),
   };
   const server = createServer(config.BULKCAST_MAX_BODY_BYTES);
-  registerHealth(server, deps);
+  let isStopping = false;
+  registerHealth(server, { ...deps, isStopping: () => isStopping });
   await registerRest(server, deps);
   const graphql = await registerGraphql(server, deps);
   const listener = await listen(server, config);
@@ -39,8 +44,10 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   return {
     url,
     async stop(timeoutMs) {
-      // Streams first: the server waits for open requests, and a stream is one.
-      await Promise.all([graphql.stop(), deps.feeds.stop()]);
+      isStopping = true;
+      // Streams first: the server waits for open requests, and a stream is one. They are served until it is their turn.
+      await graphql.stop();
+      await deps.feeds.stop();
       await listener.stop(timeoutMs);
       await deps.auth.stop();
     },

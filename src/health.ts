@@ -4,15 +4,19 @@ import type { App } from './app.ts';
 import { type Listener, listen } from './listen.ts';
 import { countUnfinishedTasks } from './tasks/store.ts';
 
-type HealthDeps = Pick<App, 'db' | 'bus' | 'metrics' | 'log'>;
+interface HealthDeps extends Pick<App, 'db' | 'bus' | 'metrics' | 'log'> {
+  /** True while a gateway sends its streams to others. */
+  readonly isStopping?: () => boolean;
+}
 
-/** `/healthz`: the process lives. `/readyz`: it can serve (Postgres answers; Redis away only slows pushes down).
+/** `/healthz`: the process lives. `/readyz`: it can serve (Postgres answers and it is not stopping; Redis away only slows pushes down).
  *  `/metrics`: what Prometheus scrapes. */
 export function registerHealth(server: FastifyInstance, deps: HealthDeps): void {
   server.get('/healthz', async (_request, reply) => reply.send({ status: 'ok' }));
 
   server.get('/readyz', async (_request, reply) => {
     const bus = deps.bus.isUp() ? 'up' : 'down';
+    if (deps.isStopping?.()) return reply.code(503).send({ status: 'stopping' });
     try {
       await sql`select 1`.execute(deps.db);
       return reply.send({ status: 'ok', database: 'up', bus });

@@ -15,7 +15,8 @@ export interface Service {
   readonly credentials: ProjectCredentials | undefined;
   /** True when they were made up now, and nobody has seen them yet. */
   readonly hasNewCredentials: boolean;
-  /** No new work; chunks in hand are finished, sockets closed. Within ten seconds; may be called twice. */
+  /** No new work; chunks in hand are finished, streams sent away. Within ten seconds and the
+   *  drain; may be called twice. */
   stop(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import { giveUpChunk, runChunk } from './tasks/run.ts';
-import { findNextChunk } from './tasks/unfinished.ts';
+import { handOutWaiting } from './tasks/turns.ts';
 
 type WorkerDeps = Pick<App, 'engine' | 'log'> & { readonly config: Pick<Config, 'BULKCAST_WORKER_SLOTS'> };
 
@@ -10,9 +10,9 @@ export async function startWorker({ engine, log, config }: WorkerDeps): Promise<
   const slots = config.BULKCAST_WORKER_SLOTS;
   await engine.jobs.work(
     slots,
-    (job) => runChunk(engine, job),
-    async ({ taskId, chunk }) =>
-      giveUpChunk(engine, { taskId, chunk: chunk ?? (await findNextChunk(engine.db, taskId)) }),
+    (job, tries) => runChunk(engine, job, tries),
+    (job) => giveUpChunk(engine, job),
   );
+  await handOutWaiting(engine);
   log.info('worker.started', { slots });
 }

@@ -35,15 +35,14 @@ export interface Commands {
   subscribe(command: SubscribeCommand): Promise<void>;
   /** Forgets what came so far and has room for so many deliveries. */
   begin(deliveries: number): Promise<void>;
-  /** When the last of so many deliveries came, as soon as it has; at the latest after the wait, with what came until then. */
-  received(wanted: {
-    readonly deliveries: number;
-    readonly waitMs: number;
-  }): Promise<{ lastMs: number; count: number }>;
+  /** When the last of so many deliveries came, as soon as it has. Once nothing more has come for a while, when the last did. */
+  received(deliveries: number): Promise<{ lastMs: number }>;
   report(commits: readonly Commit[]): Promise<Report>;
 }
 
 const concurrentHandshakes = 64;
+/** What has not come after so long a silence is lost. */
+const quietMs = 5_000;
 
 const newest: number[] = [];
 let tasks = 1;
@@ -78,15 +77,19 @@ const commands: Commands = {
     subscribers = new Uint32Array(deliveries);
     versions = new Uint32Array(deliveries);
   },
-  async received({ deliveries, waitMs }) {
+  async received(deliveries) {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timeout = setTimeout(resolve, waitMs);
+    let before = count;
+    const watch = setInterval(() => {
+      if (count === before) resolve();
+      before = count;
+    }, quietMs);
     waiting = { deliveries, resolve };
     if (count >= deliveries) resolve();
     await promise;
-    clearTimeout(timeout);
+    clearInterval(watch);
     waiting = undefined;
-    return { lastMs: arrivedMs[Math.min(count, deliveries) - 1] ?? Number.NaN, count };
+    return { lastMs: arrivedMs[Math.min(count, deliveries) - 1] ?? Number.NaN };
   },
   async report(commits) {
     const latencies = measureLatencies(commits);

@@ -8,8 +8,10 @@ export interface Subscriber {
   readonly socket: Socket;
   /** What came of a frame that is not whole yet. */
   rest: Buffer | undefined;
-  /** Told by the message that is coming in; 0 until it has told. */
+  /** Told by the message that is coming in, in one frame or several; 0 until it has told. */
   version: number;
+  /** Of that message so far. */
+  bytes: number;
 }
 
 export interface SubscribeOptions {
@@ -42,7 +44,7 @@ export async function subscribe(options: SubscribeOptions): Promise<Subscriber> 
       },
     },
   });
-  const subscriber: Subscriber = { index: options.index, socket, rest: undefined, version: 0 };
+  const subscriber: Subscriber = { index: options.index, socket, rest: undefined, version: 0, bytes: 0 };
   const session: Session = { options, subscriber, isUpgraded: false, isAnswered: false, resolve };
   const fail = (error: unknown) => {
     if (session.isAnswered) throw error;
@@ -113,11 +115,13 @@ function takeFrame(
     return;
   }
   if (subscriber.version === 0) subscriber.version = readVersion(bytes, from, to);
+  subscriber.bytes += to - from;
   if (!isLast) return;
-  const { version } = subscriber;
+  const { version, bytes: length } = subscriber;
   subscriber.version = 0;
+  subscriber.bytes = 0;
   if (version === 0) takeOther(session, bytes.toString('utf8', from, to));
-  else if (session.isAnswered) session.options.pushed(subscriber, version, to - from);
+  else if (session.isAnswered) session.options.pushed(subscriber, version, length);
   else {
     session.isAnswered = true;
     session.resolve(subscriber);

@@ -19,6 +19,8 @@ export interface Tables {
   gift_card_programs: GiftCardProgramsTable;
   tasks: TasksTable;
   chunks: ChunksTable;
+  task_events: TaskEventsTable;
+  turns: TurnsTable;
   failures: FailuresTable;
   idempotency_keys: IdempotencyKeysTable;
   gift_cards: GiftCardsTable;
@@ -87,6 +89,31 @@ interface TasksTable {
   started_at: Date | null;
   updated_at: Date;
   completed_at: Date | null;
+  priority: Generated<number>;
+  started_by: Generated<string | null>;
+  changed_by: Generated<string | null>;
+  change_reason: Generated<string | null>;
+  parent_id: Generated<string | null>;
+  /** Items and seconds of late, each fading with time: their quotient is the rate. */
+  rate_items: Generated<number>;
+  rate_seconds: Generated<number>;
+  rate_at: Generated<Date | null>;
+}
+
+interface TaskEventsTable {
+  task_id: string;
+  version: number;
+  state: TaskState;
+  at: Date;
+  actor: string | null;
+  reason: string | null;
+}
+
+interface TurnsTable {
+  task_id: string;
+  chunk: number;
+  project_id: string;
+  turn: number;
 }
 
 interface ChunksTable {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { badInput } from '../errors.ts';
-import { isStorable, unstorable } from '../tasks/input.ts';
+import { isStorable, jsonObject, unstorable } from '../tasks/input.ts';
 import type { CampaignRecord } from './campaigns.ts';
 import { readWireDate } from './dates.ts';
 import { custom } from './reasons.ts';
@@ -14,7 +14,7 @@ const { start_date, expiration_date, validity_timeframe, validity_day_of_week, r
 const discount = voucherInput.shape.discount.unwrap();
 const gift = voucherInput.shape.gift.unwrap();
 const shortText = z.string().max(2000);
-const json = (description: string) => z.record(z.string(), z.json()).meta({ graphql: 'JSON', description });
+const json = (description: string) => jsonObject().meta({ graphql: 'JSON', description });
 
 export const campaignTypes = ['AUTO_UPDATE', 'STATIC', 'STANDALONE'] as const;
 const kinds = {

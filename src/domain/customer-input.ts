@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { JsonObject } from '../db/json.ts';
-import { isStorable, unstorable } from '../tasks/input.ts';
+import { isStorable, jsonObject, unstorable } from '../tasks/input.ts';
 import type { CustomerProfile } from './customers.ts';
 import { readWireDate } from './dates.ts';
 import { custom } from './reasons.ts';
@@ -41,10 +41,7 @@ export const customerFields = {
   birthdate: day('Day of birth, such as `2000-12-31`.'),
   birthday: day('Deprecated: `birthdate`, which wins.'),
   address: addressInput.nullable().optional().describe('Written as a whole; null: none.'),
-  metadata: z
-    .record(z.string(), z.json())
-    .optional()
-    .meta({ graphql: 'JSON', description: 'An object of your own keys and values.' }),
+  metadata: jsonObject().optional().meta({ graphql: 'JSON', description: 'An object of your own keys and values.' }),
 };
 
 const profileInput = z.object(customerFields);

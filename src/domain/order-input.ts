@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { JsonObject } from '../db/json.ts';
-import { id, isStorable, unstorable } from '../tasks/input.ts';
+import { id, isStorable, jsonObject, unstorable } from '../tasks/input.ts';
 import { customerFields } from './customer-input.ts';
 import { custom, reason } from './reasons.ts';
 
@@ -16,8 +16,7 @@ const quantity = z.int().min(0).max(2_147_483_647);
 const shortText = z.string().max(2000);
 const sourceId = z.string().min(1).max(255);
 
-const metadata = (description: string) =>
-  z.record(z.string(), z.json()).optional().meta({ graphql: 'JSON', description });
+const metadata = (description: string) => jsonObject().optional().meta({ graphql: 'JSON', description });
 
 const customer = z
   .object({

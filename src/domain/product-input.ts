@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { JsonObject } from '../db/json.ts';
-import { isStorable, unstorable } from '../tasks/input.ts';
+import { isStorable, jsonObject, unstorable } from '../tasks/input.ts';
 import { custom } from './reasons.ts';
 
 /** Products and SKUs as clients write them (contract of the async actions, sections 1.4 and 5.4). Other fields are skipped. */
@@ -15,8 +15,7 @@ export const sourceId = z.string().min(1).max(maxSourceId).refine(isStorable, un
 const maybeText = z.string().max(maxText).nullable().optional();
 const price = z.int().min(0).nullable().optional().meta({ graphql: 'Float', description: 'In minor units.' });
 /** Your own keys and values. */
-export const metadata = z
-  .record(z.string(), z.json())
+export const metadata = jsonObject()
   .optional()
   .meta({ graphql: 'JSON', description: 'Your own keys and values; keys left out keep their values.' });
 const imageUrl = maybeText.describe('Where its picture is.');
@@ -37,8 +36,7 @@ const skuFields = {
   sku: maybeText.describe('What it is called.'),
   price,
   currency: z.string().max(10).nullable().optional().describe('ISO 4217 code.'),
-  attributes: z
-    .record(z.string(), z.json())
+  attributes: jsonObject()
     .optional()
     .meta({ graphql: 'JSON', description: 'Values of the attributes of its product.' }),
   image_url: imageUrl,

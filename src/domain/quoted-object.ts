@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import type { JsonObject } from '../db/json.ts';
+import { jsonObject } from '../tasks/input.ts';
 
-const object = z.record(z.string(), z.json());
+const object = jsonObject();
 
 /** Reads a JSON object whose texts stand in single or double quotes, such as `{'color':'blue','ranking':1}`. A backslash
  *  escapes, as in JSON; `\'` is an apostrophe. Undefined when it is no such object. */

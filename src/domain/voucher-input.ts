@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isStorable, unstorable } from '../tasks/input.ts';
+import { isStorable, jsonObject, unstorable } from '../tasks/input.ts';
 import { readWireDate } from './dates.ts';
 import { custom, reason } from './reasons.ts';
 import type { VoucherRecord } from './vouchers.ts';
@@ -112,10 +112,7 @@ export const voucherInput = z
       .optional()
       .describe('Days on which it is valid, 0 = Sunday to 6.'),
     additional_info: shortText.nullable().optional().describe('Free text.'),
-    metadata: z
-      .record(z.string(), z.json())
-      .optional()
-      .meta({ graphql: 'JSON', description: 'An object of your own keys and values.' }),
+    metadata: jsonObject().optional().meta({ graphql: 'JSON', description: 'An object of your own keys and values.' }),
   })
   .superRefine((value, context) => {
     if (!isStorable(value)) {

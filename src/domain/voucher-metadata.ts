@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Tx } from '../db/client.ts';
 import { rowsAs } from '../db/rows.ts';
 import type { JsonObject } from '../db/tables.ts';
-import { isStorable, unstorable } from '../tasks/input.ts';
+import { isStorable, jsonObject, unstorable } from '../tasks/input.ts';
 import type { Failure, Outcome, ReportRow } from '../tasks/operation.ts';
 import { type MetadataCheck, readMetadataCheck } from './metadata-schemas.ts';
 import { custom } from './reasons.ts';
@@ -11,7 +11,7 @@ import { custom } from './reasons.ts';
 /** Changes of the metadata of vouchers that exist (contract of the async actions, sections 1.4 and 4.1). */
 
 /** Metadata as a client writes it: merged by key, not deeper; null stays as a value. */
-export const metadataInput = z.record(z.string(), z.json()).meta({ graphql: 'JSON' });
+export const metadataInput = jsonObject().meta({ graphql: 'JSON' });
 
 /** A code of the project. */
 export const codeInput = z.string().min(1).max(255);

@@ -9,8 +9,6 @@ export interface Context {
   /** Told in every error and stored with a task that this operation starts. */
   readonly requestId: string;
   readonly transport: 'http' | 'websocket';
-  /** Aborts when an HTTP client has gone; the WebSocket's protocol ends its operations itself. */
-  readonly signal?: AbortSignal;
 }
 
 /** Who is calling, where more is shown or done than how one task is getting on. Throws UNAUTHENTICATED when nobody has said so,

@@ -1,11 +1,12 @@
 import type { AnyOperation } from '../tasks/operation.ts';
 import type { AsyncActionStatus, BulkIssuanceStatus, OperationStatus } from '../tasks/results.ts';
-import type { TaskModel, TaskState } from '../tasks/state.ts';
+import type { TaskModel, TaskPriority, TaskState } from '../tasks/state.ts';
 import type { Builder, EnumType } from './builder.ts';
 
 export interface Enums {
   readonly state: EnumType<TaskState>;
   readonly model: EnumType<TaskModel>;
+  readonly priority: EnumType<TaskPriority>;
   readonly issuanceStatus: EnumType<BulkIssuanceStatus>;
   readonly actionStatus: EnumType<AsyncActionStatus>;
   readonly operationStatus: EnumType<OperationStatus>;
@@ -32,6 +33,15 @@ export function defineEnums(builder: Builder, operations: Iterable<AnyOperation>
       values: {
         BULK_ISSUANCE: value('BULK_ISSUANCE', 'A BulkIssuanceTask: gift cards of a program.'),
         ASYNC_ACTION: value('ASYNC_ACTION', 'An AsyncAction: everything else.'),
+      },
+    }),
+    priority: builder.enumType('TaskPriority', {
+      description:
+        "Which of a project's own tasks go first. Between projects the workers are shared by turn, whatever the priority.",
+      values: {
+        LOW: value('LOW', 'After all others.'),
+        NORMAL: value('NORMAL', 'By turn with its like.'),
+        HIGH: value('HIGH', 'Before all others.'),
       },
     }),
     ...defineStatuses(builder),

@@ -1,22 +1,24 @@
-import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GraphQLError } from 'graphql';
 import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { badInput, ClientError } from '../errors.ts';
+import type { EventStreams } from '../event-stream.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
 import type { Context } from './context.ts';
+import { streamEvents } from './event-operation.ts';
 import { fromFramework, sendRefusal } from './http-refusals.ts';
 import { checkLength } from './limits.ts';
+import type { LiveStreams } from './live-streams.ts';
 import { readMultipartParams } from './multipart.ts';
-import { graphqlPath, type Yoga } from './yoga.ts';
+import { graphqlPath, type ServerContext, type Yoga } from './yoga.ts';
 
 interface HttpDoor {
   readonly deps: GatewayDeps;
   readonly yoga: Yoga;
-  /** Answers that are streams, as long as they are open. */
-  readonly streams: Set<ServerResponse>;
+  readonly streams: LiveStreams;
+  readonly events: EventStreams;
 }
 
 const callerKey = 'caller';
@@ -31,7 +33,7 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
     // No cookie is ever read, so that any origin may ask.
     reply
       .header('access-control-allow-origin', '*')
-      .header('access-control-expose-headers', 'x-request-id, retry-after');
+      .header('access-control-expose-headers', 'x-request-id, x-resumed-after, retry-after');
     if (request.method === 'OPTIONS') return;
     request.setDecorator(callerKey, await authenticate(deps.auth, readCredentials(request.headers)));
   });
@@ -108,30 +110,23 @@ async function execute(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const served = { ...context, signal: closeSignal(reply.raw) };
-  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, served);
+  const opened: NonNullable<ServerContext['opened']> = { subscription: undefined };
+  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, { ...context, opened });
   if (response.status === 406) {
     const expected = 'application/graphql-response+json, application/json, or text/event-stream for a subscription';
     return sendRefusal(reply, 406, badInput([], 'NOT_ACCEPTABLE', `Accept one of ${expected}`), context);
   }
-  if (isStream(response.headers.get('content-type')) && !reply.raw.closed) {
-    reply.header('x-accel-buffering', 'no');
-    door.streams.add(reply.raw);
-    reply.raw.once('close', () => door.streams.delete(reply.raw));
-  }
-  return response;
+  const { subscription } = opened;
+  if (subscription === undefined) return response;
+  const { deps, caller, requestId, transport } = context;
+  // Only this of the context: the request's body is not to stay with an open stream.
+  streamEvents({ request, reply, context: { deps, caller, requestId, transport }, subscription }, door);
+  return reply;
 }
 
 function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
   const caller = request.getDecorator<Caller | null>(callerKey);
   return { deps, caller, requestId: request.id, transport: 'http' };
-}
-
-function closeSignal(response: ServerResponse): AbortSignal {
-  const abort = new AbortController();
-  response.once('close', () => abort.abort());
-  if (response.closed) abort.abort();
-  return abort.signal;
 }
 
 function readBody(body: unknown): object {

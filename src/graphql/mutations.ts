@@ -6,13 +6,14 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { startTask } from '../tasks/start.ts';
 import { type Builder, costs, type ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
+import type { Enums } from './enums.ts';
 import { type Input, type InputTypes, inputType } from './input-types.ts';
 import { definePayload, type Payload, settle } from './payloads.ts';
 import type { TaskTypes } from './tasks.ts';
 import type { UserError } from './user-errors.ts';
 
 /** A start writes to the database, so that a document may hold only a few. */
-const startCost = 500;
+export const startCost = 500;
 
 const programInput = z.object({
   name: text().min(1).max(200).describe('What people call it, 1 to 200 characters.'),
@@ -26,9 +27,14 @@ const programInput = z.object({
 export function addMutations(
   builder: Builder,
   operations: Iterable<AnyOperation>,
-  parts: { readonly tasks: TaskTypes; readonly inputs: InputTypes; readonly userError: ObjectType<UserError> },
+  parts: {
+    readonly tasks: TaskTypes;
+    readonly enums: Enums;
+    readonly inputs: InputTypes;
+    readonly userError: ObjectType<UserError>;
+  },
 ): void {
-  const { tasks, inputs, userError } = parts;
+  const { tasks, enums, inputs, userError } = parts;
   const actionPayload = definePayload(builder, 'AsyncActionPayload', 'task', tasks.action, userError);
   for (const operation of operations) {
     const { name, description } = operation.mutation;
@@ -38,7 +44,7 @@ export function addMutations(
         ? actionPayload
         : definePayload(builder, `${typeName}Payload`, 'task', tasks.issuance, userError);
     const input = inputType(inputs, `${typeName}Input`, operation.input, `What \`${name}\` is to do.`);
-    addStart(builder, operation, { description, payload, input });
+    addStart(builder, operation, { description, payload, input, enums });
   }
   addCreateProgram(
     builder,
@@ -50,9 +56,9 @@ export function addMutations(
 function addStart(
   builder: Builder,
   operation: AnyOperation,
-  parts: { description: string; payload: ObjectType<Payload<Snapshot>>; input: Input },
+  parts: { description: string; payload: ObjectType<Payload<Snapshot>>; input: Input; enums: Enums },
 ): void {
-  const { description, payload, input } = parts;
+  const { description, payload, input, enums } = parts;
   builder.mutationField(operation.mutation.name, (t) =>
     t.field({
       type: payload,
@@ -63,10 +69,15 @@ function addStart(
           description:
             'Makes the start safe to repeat: the same key with the same input answers the same task. 1 to 255 characters.',
         }),
+        priority: t.arg({
+          type: enums.priority,
+          defaultValue: 'NORMAL',
+          description: "Which of the project's own tasks go first.",
+        }),
       },
       ...costs({ own: startCost }),
       resolve: (_root, args, context) => {
-        const { projectId } = requireCaller(context);
+        const { projectId, name: startedBy } = requireCaller(context);
         return settle(operation.input, input.toWire(args.input), (valid) =>
           startTask(context.deps.engine, {
             operation,
@@ -74,6 +85,8 @@ function addStart(
             projectId,
             requestId: context.requestId,
             idempotencyKey: args.idempotencyKey ?? undefined,
+            priority: args.priority ?? undefined,
+            startedBy,
           }),
         );
       },

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Builder, ObjectType } from './builder.ts';
+import type { Builder, ObjectType, UnionType } from './builder.ts';
 import { inputErrors, type UserError, userErrorsOf } from './user-errors.ts';
 
 /** What a mutation answers: either the value, or why there is none. */
@@ -13,7 +13,7 @@ export function definePayload<Value extends object>(
   builder: Builder,
   name: string,
   field: 'task' | 'program' | 'schema',
-  type: ObjectType<Value>,
+  type: ObjectType<Value> | UnionType<Value>,
   userError: ObjectType<UserError>,
 ): ObjectType<Payload<Value>> {
   return builder.objectRef<Payload<Value>>(name).implement({

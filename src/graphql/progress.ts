@@ -1,7 +1,7 @@
 import { operationOf } from '../tasks/engine.ts';
 import type { Failure } from '../tasks/operation.ts';
 import { estimatedCompletionOf, progressOf, ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
-import { findTaskAhead } from '../tasks/unfinished.ts';
+import { findTaskAhead, hasTurn } from '../tasks/unfinished.ts';
 import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
 import type { Context } from './context.ts';
 import type { Enums } from './enums.ts';
@@ -29,12 +29,15 @@ export function defineProgress(builder: Builder, enums: Enums, failures: TaskLis
       counts: t.field({ type: counts, description: 'How many items, by outcome.', resolve: (task) => task }),
       ratePerSecond: t.float({
         nullable: true,
-        description: 'Items a second since it started; null before there is a measurement.',
+        description:
+          'Items a second: while it runs, of the last ten seconds or so; once it has ended, on average. Null before there is a ' +
+          'measurement of a second, and while it is paused.',
         resolve: ratePerSecondOf,
       }),
       waitingReason: t.string({
         nullable: true,
-        description: 'Why a QUEUED task is not running yet: for want of a worker, or because of a task that it names.',
+        description:
+          'Why a QUEUED task is not running yet: for want of a worker, because other tasks of the project go first, or because of a task that it names.',
         ...costs({ own: 20 }),
         resolve: (task, _args, context) => (task.state === 'QUEUED' ? readWaitingReason(context, task) : null),
       }),
@@ -52,9 +55,11 @@ async function readWaitingReason({ deps }: Context, task: Snapshot): Promise<str
   const { db, engine } = deps;
   const operation = operationOf(engine.operations, task.operation);
   const ahead = operation.oneByOne ? await findTaskAhead(db, task) : undefined;
-  if (ahead === undefined) return 'Waiting for a free worker';
+  if (ahead === undefined) return (await hasTurn(db, task.id)) ? 'Waiting for a free worker' : waitingForTurn;
   return `Waiting for ${ahead} to end: a project's tasks of \`${operation.mutation.name}\` run one by one`;
 }
+
+const waitingForTurn = "Waiting for its turn among the project's other tasks";
 
 /** Which member of `BulkTask` a task is. */
 export function typeNameOf({ model }: Snapshot): 'BulkIssuanceTask' | 'AsyncAction' {
@@ -74,7 +79,7 @@ function momentFields(t: Pick<FieldBuilder<Snapshot>, 'expose' | 'field'>) {
     estimatedCompletionAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When a RUNNING task will end at its rate so far.',
+      description: 'When a RUNNING task will end if it goes on at `ratePerSecond`; null when that cannot be told.',
       resolve: estimatedCompletionOf,
     }),
   };

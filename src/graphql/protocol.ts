@@ -1,70 +1,78 @@
-import { type ExecutionArgs, GraphQLError } from 'graphql';
-import { type Context as Connection, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
-import type { WebSocket } from 'ws';
+import { type ExecutionArgs, execute, GraphQLError, type GraphQLSchema } from 'graphql';
+import { CloseCode, type Context as Connection, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { authenticate } from '../auth/authenticate.ts';
-import { type Caller, readCredentials } from '../auth/caller.ts';
+import { readCredentials } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
+import type { Outlets } from '../progress/outlet.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { isStorable } from '../tasks/input.ts';
 import type { Context } from './context.ts';
+import type { Documents } from './documents.ts';
 import { presentError } from './errors.ts';
-import { checkLength } from './limits.ts';
-import type { Yoga } from './yoga.ts';
-
-/** One socket: who it belongs to once it is acknowledged, and the context of each operation that runs on it. */
-interface Session {
-  readonly socket: WebSocket;
-  caller: Caller | null;
-  readonly contexts: Map<string, Context>;
-}
+import { checkCost } from './limits.ts';
+import type { LiveStreams } from './live-streams.ts';
+import { runSubscription, type Session, type SocketOperation } from './socket-operation.ts';
+import { openSubscription } from './source-streams.ts';
+import { followCaller } from './standing.ts';
 
 export type Protocol = Server<Session>;
-type Enveloped = ReturnType<Yoga['getEnveloped']>;
+
+export interface ProtocolDeps {
+  readonly deps: GatewayDeps;
+  readonly schema: GraphQLSchema;
+  readonly documents: Documents;
+  readonly streams: LiveStreams;
+  readonly outlets: Outlets<Session>;
+}
+
+/** How an operation that was accepted is run. */
+interface Run {
+  readonly session: Session;
+  readonly id: string;
+  readonly operation: SocketOperation;
+}
+
+type Runs = WeakMap<ExecutionArgs, Run>;
 
 const initWaitMs = 3_000;
 const maxOperations = 1_000;
-const forbiddenCode = 4403;
 
 /** The protocol graphql-transport-ws with this project's credentials, limits and errors. */
-export function openProtocol({ deps, yoga }: { readonly deps: GatewayDeps; readonly yoga: Yoga }): Protocol {
-  const runs = new WeakMap<ExecutionArgs, Enveloped>();
-  const runOf = (args: ExecutionArgs): Enveloped => {
-    const run = runs.get(args);
-    if (run === undefined) throw new Error('an operation runs that was not prepared');
-    return run;
-  };
+export function openProtocol(given: ProtocolDeps): Protocol {
+  const runs: Runs = new WeakMap();
   return makeServer<Record<string, unknown>, Session>({
     connectionInitWaitTimeout: initWaitMs,
-    onConnect: ({ connectionParams, extra }) => identify(deps, connectionParams, extra),
-    onSubscribe: (connection, id, payload) => prepare({ deps, yoga, runs }, connection, id, payload),
-    execute: (args) => runOf(args).execute(args),
-    subscribe: (args) => runOf(args).subscribe(args),
+    onConnect: (connection) => identify(given.deps, connection),
+    onSubscribe: (connection, id, payload) => prepare(given, runs, connection, id, payload),
+    execute: (args) => {
+      const problem = checkCost(args);
+      return problem === undefined ? execute(args) : { errors: [problem] };
+    },
+    subscribe: (args) => subscribe(given, runs, args),
     onNext: ({ extra }, id, _payload, _args, result) => {
-      const context = extra.contexts.get(id);
+      const context = extra.operations.get(id)?.context;
       if (result.errors === undefined || context === undefined) return undefined;
       const errors = result.errors.map((error) => presentError(error, context).toJSON());
       return { errors, ...('data' in result ? { data: result.data ?? null } : {}) };
     },
     // Without a context the operation was refused before it began, and its errors are presented already.
     onError: ({ extra }, id, _payload, errors) => {
-      const context = extra.contexts.get(id);
+      const context = extra.operations.get(id)?.context;
       return errors.map((error) => (context === undefined ? error : presentError(error, context)).toJSON());
     },
     onComplete: ({ extra }, id) => {
-      extra.contexts.delete(id);
+      extra.operations.delete(id);
     },
   });
 }
 
-/** False closes the socket with 4403. A token's socket is closed so when the token ends. */
-async function identify(
-  deps: GatewayDeps,
-  parameters: Connection['connectionParams'],
-  session: Session,
-): Promise<boolean> {
-  const { socket } = session;
-  const credentials = readCredentials(parameters);
+/** False closes the socket with 4403, as the loss of the caller's standing does later. */
+async function identify(deps: GatewayDeps, connection: Connection<Record<string, unknown>, Session>): Promise<boolean> {
+  const { extra: session } = connection;
+  const credentials = readCredentials(connection.connectionParams);
+  // The library would keep them as long as the socket is open.
+  Object.assign(connection, { connectionParams: undefined });
   // JSON can say what no header can, and Postgres would choke on.
   if (!isStorable(credentials)) return false;
   try {
@@ -74,42 +82,56 @@ async function identify(
     throw error;
   }
   if (session.caller === null) return false;
-  const { expiresAt } = session.caller;
-  if (expiresAt !== null && socket.readyState === socket.OPEN) {
-    const end = setTimeout(() => socket.close(forbiddenCode, 'Forbidden'), expiresAt.getTime() - Date.now());
-    socket.once('close', () => clearTimeout(end));
-  }
+  followCaller(deps, session);
   return true;
 }
 
 /** Makes an operation ready to run, or says why it will not. */
-async function prepare(
-  { deps, yoga, runs }: { deps: GatewayDeps; yoga: Yoga; runs: WeakMap<ExecutionArgs, Enveloped> },
-  { extra, subscriptions }: Connection<Record<string, unknown>, Session>,
+function prepare(
+  { deps, schema, documents }: ProtocolDeps,
+  runs: Runs,
+  { extra: session }: Connection<Record<string, unknown>, Session>,
   id: string,
   payload: SubscribePayload,
-): Promise<ExecutionArgs | GraphQLError[]> {
-  const context: Context = { deps, caller: extra.caller, requestId: newRequestId(), transport: 'websocket' };
+): ExecutionArgs | GraphQLError[] {
+  const context: Context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' };
+  if (session.operations.has(id)) {
+    // The library forgets an operation as soon as the client completes it, even while it is still being prepared.
+    session.socket.close(CloseCode.SubscriberAlreadyExists, 'Subscriber already exists');
+    return [new GraphQLError('Subscriber already exists')];
+  }
+  if (session.operations.size >= maxOperations) return [presentError(tooManyOperations(), context)];
+  const operation: SocketOperation = { context, membership: undefined };
+  session.operations.set(id, operation);
+  const refuse = (errors: readonly unknown[]) => {
+    session.operations.delete(id);
+    return errors.map((error) => presentError(error, context));
+  };
   try {
-    if (Object.keys(subscriptions).length > maxOperations) throw tooManyOperations();
-    checkLength(payload.query);
-    const run = yoga.getEnveloped({ ...context, params: payload });
-    const document = run.parse(payload.query);
-    const errors: readonly GraphQLError[] = run.validate(run.schema, document);
-    if (errors.length > 0) return errors.map((error) => presentError(error, context));
-    const args: ExecutionArgs = {
-      schema: run.schema,
-      document,
-      operationName: payload.operationName,
-      variableValues: payload.variables,
-      contextValue: await run.contextFactory(),
-    };
-    runs.set(args, run);
-    extra.contexts.set(id, context);
+    const document = documents.parse(payload.query);
+    const errors = documents.validate(document);
+    if (errors.length > 0) return refuse(errors);
+    const { operationName, variables: variableValues } = payload;
+    const args: ExecutionArgs = { schema, document, operationName, variableValues, contextValue: context };
+    runs.set(args, { session, id, operation });
+    // The library holds on to the message as long as the operation runs.
+    Object.assign(payload, { query: '', variables: undefined });
     return args;
   } catch (error) {
-    return [presentError(error, context)];
+    return refuse([error]);
   }
+}
+
+async function subscribe(given: ProtocolDeps, runs: Runs, args: ExecutionArgs) {
+  const run = runs.get(args);
+  if (run === undefined) throw new Error('an operation runs that was not prepared');
+  const problem = checkCost(args);
+  if (problem !== undefined) return { errors: [problem] };
+  const subscription = await openSubscription(args);
+  if (!('source' in subscription)) return subscription;
+  // And to these.
+  Object.assign(args, { variableValues: undefined });
+  return runSubscription({ ...run, subscription }, given);
 }
 
 function tooManyOperations(): GraphQLError {

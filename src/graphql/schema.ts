@@ -10,8 +10,11 @@ import { definePageInfo } from './pages.ts';
 import { defineProgress } from './progress.ts';
 import { addQueries } from './queries.ts';
 import { defineResults } from './results.ts';
+import { addRetry } from './retry.ts';
 import { addScalars } from './scalars.ts';
+import { addSteering } from './steering.ts';
 import { addSubscriptions } from './subscriptions.ts';
+import { addHistory } from './task-history.ts';
 import { defineCards, defineFailures } from './task-lists.ts';
 import { defineTasks } from './tasks.ts';
 import { defineUserError } from './user-errors.ts';
@@ -24,9 +27,11 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   const pageInfo = definePageInfo(builder);
   const enums = defineEnums(builder, operations.values());
   const failures = defineFailures(builder, pageInfo);
+  const progress = defineProgress(builder, enums, failures);
+  addHistory(builder, progress, enums);
   const tasks = defineTasks(builder, {
     enums,
-    progress: defineProgress(builder, enums, failures),
+    progress,
     cards: defineCards(builder, pageInfo),
     result: defineResults(builder, failures),
   });
@@ -34,7 +39,9 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   addQueries(builder, { tasks, filter, pageInfo });
   const inputs = createInputTypes(builder);
   const userError = defineUserError(builder);
-  addMutations(builder, operations.values(), { tasks, inputs, userError });
+  addMutations(builder, operations.values(), { tasks, enums, inputs, userError });
+  const taskPayload = addSteering(builder, { tasks, filter, userError });
+  addRetry(builder, taskPayload);
   addMetadataSchemas(builder, inputs, userError);
   addWatchTokens(builder, inputs, userError);
   addSubscriptions(builder, { tasks, filter });

@@ -1,9 +1,9 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { notFound } from '../errors.ts';
-import type { Snapshot } from '../tasks/snapshot.ts';
 import { type Builder, costs } from './builder.ts';
-import { type Context, requireCaller } from './context.ts';
+import { type Context, requireCaller, requireWatcher } from './context.ts';
 import { type FilterType, fits, toTaskFilter } from './filter.ts';
-import { follow } from './follow.ts';
+import { type ProjectSource, projectSource, type TaskSource, taskSource } from './source-streams.ts';
 import { isTaskId, type TaskTypes } from './tasks.ts';
 
 export function addSubscriptions(
@@ -24,7 +24,7 @@ export function addSubscriptions(
         }),
       },
       ...costs({ own: 20 }),
-      subscribe: (_root, args, context) => watchTask(context, args.id, args.afterVersion ?? undefined),
+      subscribe: (_root, args, context, info) => watchTask(context, info, args.id, args.afterVersion ?? 0),
       resolve: (task) => task,
     }),
     bulkTasks: t.field({
@@ -34,45 +34,24 @@ export function addSubscriptions(
         'newest. Does not complete.',
       args: { filter: t.arg({ type: filter, description: 'Which tasks; without it, all.' }) },
       ...costs({ own: 20 }),
-      subscribe: (_root, args, context) => watchProject(context, args.filter),
+      subscribe: (_root, args, context, info) => watchProject(context, info, args.filter),
       resolve: (task) => task,
     }),
   }));
 }
 
-async function watchTask(
-  context: Context,
-  id: string,
-  afterVersion: number | undefined,
-): Promise<AsyncIterable<Snapshot>> {
-  const caller = requireCaller(context);
-  const abort = abortWith(context.signal);
-  const { signal } = abort;
-  const watch = isTaskId(id)
-    ? await context.deps.feeds.watchTask(caller.projectId, id, { afterVersion, signal })
-    : undefined;
-  if (watch === undefined) throw notFound('bulk task', id);
-  return follow(watch, { abort, caller });
+function watchTask(context: Context, info: GraphQLResolveInfo, id: string, afterVersion: number): TaskSource {
+  const watcher = requireWatcher(context, id);
+  if (watcher === undefined || !isTaskId(id)) throw notFound('bulk task', id);
+  return taskSource(info, { projectId: watcher.projectId, id, afterVersion });
 }
 
-async function watchProject(
+function watchProject(
   context: Context,
+  info: GraphQLResolveInfo,
   filter: FilterType['$inferInput'] | null | undefined,
-): Promise<AsyncIterable<Snapshot>> {
-  const caller = requireCaller(context);
+): ProjectSource {
+  const { projectId } = requireCaller(context);
   const wanted = toTaskFilter(filter, context.deps.engine.operations);
-  const abort = abortWith(context.signal);
-  const watch = await context.deps.feeds.watchProject(caller.projectId, {
-    matches: (task) => fits(wanted, task),
-    signal: abort.signal,
-  });
-  return follow(watch, { abort, caller });
-}
-
-/** Ends a watch with the connection too: nobody returns a stream whose client has gone before it was begun. */
-function abortWith(signal: AbortSignal | undefined): AbortController {
-  const abort = new AbortController();
-  signal?.addEventListener('abort', () => abort.abort(), { once: true });
-  if (signal?.aborted) abort.abort();
-  return abort;
+  return projectSource(info, { projectId, matches: (task) => fits(wanted, task) });
 }

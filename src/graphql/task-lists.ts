@@ -1,7 +1,7 @@
 import { type GiftCard, listCards } from '../domain/gift-cards.ts';
+import { listFailures } from '../tasks/failures.ts';
 import type { Failure } from '../tasks/operation.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
-import { listFailures } from '../tasks/store.ts';
 import type { Builder, ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
 import {

@@ -1,35 +1,79 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { handleProtocols } from 'graphql-ws';
+import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
-import { openProtocol, type Protocol } from './protocol.ts';
-import { graphqlPath, type Yoga } from './yoga.ts';
+import { type Lifetimes, openLifetimes } from '../lifetimes.ts';
+import { type Outlets, openOutlets } from '../progress/outlet.ts';
+import type { Rounds } from '../rounds.ts';
+import { newRequestId } from '../tasks/ids.ts';
+import { startKeepAlive } from './keep-alive.ts';
+import { openProtocol, type Protocol, type ProtocolDeps } from './protocol.ts';
+import { endSession, type Session } from './socket-operation.ts';
+import { answerPing } from './standing.ts';
+import { graphqlPath } from './yoga.ts';
 
 export interface Sockets {
-  /** Closes all with 1012 (the official client comes back), cuts off after two seconds who does not; takes no new ones. */
+  /** Takes no new ones and closes all with 1012 (the official client comes back), in slices over a while; who does not answer
+   *  within two seconds is cut off. */
   stop(): Promise<void>;
 }
 
+interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'> {
+  /** How long a reader may take for what waits for it before its socket is closed with 1013. */
+  readonly slowReaderMs: number;
+  readonly maxAgeMs: number;
+  readonly drainMs: number;
+}
+
+interface Accepting {
+  readonly deps: GatewayDeps;
+  readonly protocol: Protocol;
+  readonly outlets: Outlets<Session>;
+  readonly keepAlive: Rounds<Session>;
+  readonly lifetimes: Lifetimes<WebSocket>;
+  readonly broken: (error: Error) => void;
+}
+
 const maxMessageBytes = 1_048_576;
-/** What may wait in a socket for its reader before nothing more is taken from it. */
-const maxUnreadBytes = 65_536;
-const keepAliveMs = 12_000;
+/** What may wait in a socket for its reader before it is closed: answers to what was asked before it was not listened to. */
+const maxWaitingBytes = 8 * 1_048_576;
 const stopMs = 2_000;
 const restartCode = 1012;
 const tryAgainCode = 1013;
 
 /** Serves GraphQL over WebSocket at `/graphql`, subprotocol graphql-transport-ws; others are closed with 4406. */
-export function openSockets(server: Server, options: { readonly deps: GatewayDeps; readonly yoga: Yoga }): Sockets {
+export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, ...given }: SocketsDeps): Sockets {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
-    // It costs much memory for each socket, and progress is a few hundred bytes.
+    // It costs much memory for each socket, and progress is a few hundred bytes. And ready frames are written beside it.
     perMessageDeflate: false,
     // Another subprotocol is accepted to be closed with 4406: a client that is offered none only sees a broken connection.
     handleProtocols: (offered) => handleProtocols(offered) || ([...offered][0] ?? false),
   });
-  const protocol = openProtocol(options);
+  const outlets = openOutlets<Session>({
+    slowReaderMs,
+    giveUp: ({ socket, caller }) => {
+      given.deps.log.info('websocket.too_slow', { project: caller?.projectId });
+      socket.close(tryAgainCode, 'Too slow');
+    },
+  });
+  const keepAlive = startKeepAlive();
+  const { deps } = given;
+  const lifetimes = openLifetimes<WebSocket>({
+    maxAgeMs,
+    drainMs,
+    close: (socket) => socket.close(restartCode, 'Service restart'),
+  });
+  const accepting: Accepting = {
+    deps,
+    outlets,
+    keepAlive,
+    lifetimes,
+    protocol: openProtocol({ ...given, outlets }),
+    broken: (error) => deps.log.debug('websocket.broken', { error }),
+  };
   let stopped: Promise<void> | undefined;
   // Without this, Node hands every `Upgrade` to the listener below, such as the h2c that Java's client asks REST for.
   Object.assign(server, { shouldUpgradeCallback: ({ headers }: IncomingMessage) => isWebSocket(headers.upgrade) });
@@ -37,63 +81,92 @@ export function openSockets(server: Server, options: { readonly deps: GatewayDep
     const [path] = (request.url ?? '').split('?', 1);
     if (path !== graphqlPath) return refuse(stream, '404 Not Found');
     if (stopped !== undefined) return refuse(stream, '503 Service Unavailable');
-    sockets.handleUpgrade(request, stream, head, (socket) => accept(socket, protocol, options.deps));
+    sockets.handleUpgrade(request, stream, head, (socket) => accept(socket, stream, accepting));
   });
-  return { stop: () => (stopped ??= closeAll(sockets)) };
+  const stop = async () => {
+    await lifetimes.drain();
+    await seeOff(sockets);
+    outlets.stop();
+    keepAlive.stop();
+  };
+  return { stop: () => (stopped ??= stop()) };
 }
 
-function accept(socket: WebSocket, protocol: Protocol, { log }: GatewayDeps): void {
-  const beat = keepAlive(socket);
+function accept(socket: WebSocket, stream: Duplex, accepting: Accepting): void {
+  const { deps, protocol, outlets, keepAlive, lifetimes, broken } = accepting;
+  // An extension could hold a message back or send it in parts, between which a ready frame would do harm.
+  if (socket.extensions !== '') {
+    socket.terminate();
+    return;
+  }
+  const session: Session = {
+    socket,
+    stream,
+    caller: null,
+    following: undefined,
+    operations: new Map(),
+    blockedMs: undefined,
+    waiting: undefined,
+  };
+  keepAlive.add(session);
+  lifetimes.add(socket);
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
       close: (code, reason) => socket.close(code, reason),
-      // It resolves when the message is on its way, so that a slow reader slows down what is read for it. A socket that
-      // fails is closed, which ends its operations.
+      // A socket that fails is closed, which ends its operations.
       send: (data) => send(socket, data),
+      onPing: async (payload) => {
+        const context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' } as const;
+        await send(socket, await answerPing(session, payload, context));
+      },
       onMessage: (handle) => {
         socket.on('message', (data) => {
-          // Whoever sends and does not read is not listened to until it has read.
-          if (socket.bufferedAmount > maxUnreadBytes) socket.pause();
+          pauseIfUnread(session);
           if (socket.readyState !== socket.OPEN) return;
-          handle(String(data)).catch((error: unknown) => {
-            if (socket.readyState === socket.OPEN) log.error('websocket.failed', { error });
-            socket.close(tryAgainCode, 'Try again later');
-          });
+          handle(String(data)).catch((error: unknown) => fail(socket, deps, error));
         });
       },
     },
-    { socket, caller: null, contexts: new Map() },
+    session,
   );
-  socket.on('error', (error) => log.debug('websocket.broken', { error }));
+  socket.on('error', broken);
   socket.once('close', (code, reason) => {
-    clearInterval(beat);
-    closed(code, String(reason)).catch((error: unknown) => log.error('websocket.failed', { error }));
+    endSession(session);
+    outlets.forget(session);
+    keepAlive.delete(session);
+    lifetimes.delete(socket);
+    closed(code, String(reason)).catch((error: unknown) => deps.log.error('websocket.failed', { error }));
   });
+}
+
+function fail(socket: WebSocket, { log }: GatewayDeps, error: unknown): void {
+  if (socket.readyState !== socket.OPEN) return;
+  // What the library throws for a message that only a server sends.
+  if (error instanceof Error && error.message.startsWith('Unexpected message of type ')) {
+    socket.close(CloseCode.BadRequest, 'Invalid message received');
+  } else {
+    log.error('websocket.failed', { error });
+    socket.close(tryAgainCode, 'Try again later');
+  }
 }
 
 async function send(socket: WebSocket, data: string): Promise<void> {
+  if (socket.bufferedAmount > maxWaitingBytes) return socket.close(tryAgainCode, 'Too slow');
   await new Promise((resolve) => socket.send(data, resolve));
-  if (socket.isPaused && socket.bufferedAmount <= maxUnreadBytes) socket.resume();
 }
 
-/** Pings, and cuts off a socket that did not answer until the next ping is due. */
-function keepAlive(socket: WebSocket): NodeJS.Timeout {
-  let isAlive = true;
-  socket.on('pong', () => {
-    isAlive = true;
-  });
-  return setInterval(() => {
-    if (!isAlive) return socket.terminate();
-    isAlive = false;
-    return socket.ping();
-  }, keepAliveMs);
+/** Whoever sends and does not read is not listened to until it has read. */
+function pauseIfUnread({ socket, stream }: Session): void {
+  if (socket.isPaused || !stream.writableNeedDrain) return;
+  socket.pause();
+  stream.once('drain', () => socket.resume());
 }
 
-async function closeAll(sockets: WebSocketServer): Promise<void> {
+/** Waits for those that were told to go, and cuts off who has not gone in time. */
+async function seeOff(sockets: WebSocketServer): Promise<void> {
   const left = [...sockets.clients];
   const closed = left.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-  for (const socket of left) socket.close(restartCode, 'Service restart');
   const cutOff = setTimeout(() => {
     for (const socket of left) socket.terminate();
   }, stopMs);

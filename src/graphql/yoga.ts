@@ -1,19 +1,17 @@
-import { type ExecutionResult, execute, type GraphQLSchema } from 'graphql';
-import {
-  _createLRUCache as createLruCache,
-  createYoga,
-  mapAsyncIterator,
-  type Plugin,
-  type YogaServerInstance,
-} from 'graphql-yoga';
+import { type ExecutionArgs, execute, type GraphQLSchema } from 'graphql';
+import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
+import type { Documents } from './documents.ts';
 import { presentResult } from './errors.ts';
 import { createGraphiqlRenderer } from './graphiql.ts';
 import { checkCost, parseLimited } from './limits.ts';
+import { type OpenedSubscription, openSubscription } from './source-streams.ts';
 
 /** The context of one operation; over HTTP with the parameters of a POST, which were read already. */
 export interface ServerContext extends Context {
   readonly body?: object;
+  /** Where a subscription is left that is to be streamed; yoga then makes no more than the head of the answer. */
+  readonly opened?: { subscription: OpenedSubscription | undefined };
 }
 
 export type Yoga = YogaServerInstance<ServerContext, Record<string, never>>;
@@ -48,11 +46,8 @@ subscription everyChange {
 }
 `;
 
-/** Documents that are kept parsed. Those that did not parse are not kept: anybody can send them. */
-const documentCache = { max: 200, ttl: 3_600_000 };
-
-/** GraphQL over HTTP and server-sent events, GraphiQL for browsers, and the execution that the WebSocket shares. */
-export function openYoga(schema: GraphQLSchema): Yoga {
+/** GraphQL over HTTP, GraphiQL for browsers, and what negotiates server-sent events. */
+export function openYoga(schema: GraphQLSchema, { parsed }: Documents): Yoga {
   return createYoga<ServerContext, Record<string, never>>({
     schema,
     graphqlEndpoint: graphqlPath,
@@ -68,10 +63,10 @@ export function openYoga(schema: GraphQLSchema): Yoga {
     graphiql: { title: 'bulkcast', defaultQuery: firstQuery, subscriptionsProtocol: 'SSE' },
     renderGraphiQL: createGraphiqlRenderer(),
     parserAndValidationCache: {
-      documentCache: createLruCache(documentCache),
+      documentCache: parsed,
       errorCache: { get: () => undefined, set: () => undefined },
     },
-    plugins: [takeBody, boundOperations, presentErrors],
+    plugins: [takeBody, boundOperations, presentErrors, streamOutside],
   });
 }
 
@@ -90,16 +85,32 @@ const boundOperations: Plugin<ServerContext, ServerContext> = {
     const error = checkCost(args);
     if (error !== undefined) setResultAndStopExecution({ errors: [error] });
   },
-  onSubscribe({ args, setResultAndStopExecution }) {
+  onSubscribe({ args, setResultAndStopExecution, setSubscribeFn }) {
     const error = checkCost(args);
     if (error !== undefined) setResultAndStopExecution({ errors: [error] });
+    setSubscribeFn((given) => leaveSubscription(given, args.contextValue));
+  },
+};
+
+/** Opens a subscription for whoever has asked yoga to negotiate it. The empty stream only says that there is one. */
+async function leaveSubscription(args: ExecutionArgs, { opened }: ServerContext) {
+  if (opened === undefined) throw new Error('nobody streams this subscription');
+  const subscription = await openSubscription(args);
+  if (!('source' in subscription)) return subscription;
+  opened.subscription = subscription;
+  return (async function* nothing() {})();
+}
+
+const streamOutside: Plugin<ServerContext, ServerContext> = {
+  onResultProcess({ resultProcessor, setResultProcessor, serverContext }) {
+    if (resultProcessor === undefined || serverContext.opened?.subscription === undefined) return;
+    setResultProcessor((_result, { Response }) => new Response(null), 'text/event-stream');
   },
 };
 
 const presentErrors: Plugin<ServerContext, ServerContext> = {
   onResultProcess({ result, setResult, serverContext }) {
     if (Array.isArray(result)) return;
-    const present = (one: ExecutionResult) => presentResult(one, serverContext);
-    setResult(Symbol.asyncIterator in result ? mapAsyncIterator(result, present) : present(result));
+    if (!(Symbol.asyncIterator in result)) setResult(presentResult(result, serverContext));
   },
 };

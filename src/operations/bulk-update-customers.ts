@@ -12,6 +12,8 @@ const input = z.object({
   customers: itemList(customerInput, 'The customers; a bad one is refused, the rest go through.'),
 });
 
+const compiledInput = z.compile(customerInput);
+
 /** CUSTOMERS.BULK_UPDATE: writes the given fields of each customer, and creates those that are unknown. */
 export const bulkUpdateCustomers = defineOperation<z.infer<typeof input>, Item>({
   name: 'customers.bulk_update',
@@ -47,7 +49,7 @@ export const bulkUpdateCustomers = defineOperation<z.infer<typeof input>, Item>(
 
 function readItem(row: number, item: Item): CustomerEntry {
   const key = typeof item.source_id === 'string' ? item.source_id : null;
-  const result = customerInput.safeParse(item);
+  const result = compiledInput.safeParse(item);
   if (!result.success) {
     const { message } = failureOf(row, key, result.error, item);
     return { row, key, refusal: { code: 'INVALID', message } };

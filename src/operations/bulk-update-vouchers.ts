@@ -10,6 +10,8 @@ const input = z.object({
   vouchers: itemList(voucherMetadataInput, 'The vouchers; one that does not exist is refused, the rest go through.'),
 });
 
+const compiledInput = z.compile(voucherMetadataInput);
+
 /** VOUCHERS.BULK_UPDATE: merges metadata of its own into each voucher; no voucher is created. */
 export const bulkUpdateVouchers = defineOperation<z.infer<typeof input>, Item>({
   name: 'vouchers.bulk_update',
@@ -45,7 +47,7 @@ export const bulkUpdateVouchers = defineOperation<z.infer<typeof input>, Item>({
 });
 
 function readChange(row: number, item: Item): MetadataChange {
-  const result = voucherMetadataInput.safeParse(item);
+  const result = compiledInput.safeParse(item);
   if (result.success) return { row, ...result.data };
   const key = typeof item.code === 'string' ? item.code : null;
   return { failure: { ...failureOf(row, key, result.error, item), code: 'INVALID' } };

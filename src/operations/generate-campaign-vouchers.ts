@@ -4,6 +4,7 @@ import { createCampaign } from '../domain/campaign-creation.ts';
 import { checkGeneration, generate, generationSpec } from '../domain/campaign-generation.ts';
 import { type CampaignInput, campaignInput, refuseUnstorable } from '../domain/campaign-input.ts';
 import { generatedVoucher } from '../domain/campaign-voucher-input.ts';
+import { beginCampaignAgain } from '../domain/campaign-work.ts';
 import {
   beginCampaignWork,
   endCampaignWork,
@@ -60,6 +61,7 @@ export const generateCampaignVouchers = defineOperation<z.infer<typeof input>, n
     return { failures };
   },
 
+  replan: beginCampaignAgain('IN_PROGRESS'),
   finish: endCampaignWork,
   abandon: failCampaignWork,
 });

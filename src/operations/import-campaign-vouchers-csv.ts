@@ -3,6 +3,7 @@ import { type CampaignCsvRow, campaignRowReader, checkCampaignHeader } from '../
 import { beginningWork, duplicate, importIntoCampaign, refuseAll } from '../domain/campaign-imports.ts';
 import { metadataResourceOf } from '../domain/campaign-input.ts';
 import { type CampaignVoucherRecord, updateActiveAndCategory } from '../domain/campaign-vouchers.ts';
+import { beginCampaignAgain } from '../domain/campaign-work.ts';
 import { endCampaignWork, failCampaignWork, lockCampaign, requireCampaign } from '../domain/campaigns.ts';
 import { readCsv } from '../domain/csv.ts';
 import { readMetadataSchema } from '../domain/metadata-schemas.ts';
@@ -76,6 +77,7 @@ export const importCampaignVouchersCsv = defineOperation<z.infer<typeof input>, 
     return { failures };
   },
 
+  replan: beginCampaignAgain('IN_PROGRESS'),
   finish: endCampaignWork,
   abandon: failCampaignWork,
 });

@@ -3,6 +3,7 @@ import { beginningWork, importIntoCampaign, refuseAll } from '../domain/campaign
 import { metadataResourceOf } from '../domain/campaign-input.ts';
 import { campaignVoucherInput, voucherMaker } from '../domain/campaign-voucher-input.ts';
 import type { CampaignVoucherRecord } from '../domain/campaign-vouchers.ts';
+import { beginCampaignAgain } from '../domain/campaign-work.ts';
 import { endCampaignWork, failCampaignWork, lockCampaign, requireCampaign } from '../domain/campaigns.ts';
 import { type MetadataCheck, readMetadataCheck } from '../domain/metadata-schemas.ts';
 import { failureOf } from '../domain/reasons.ts';
@@ -18,6 +19,8 @@ const input = z.object({
   vouchers: itemList(campaignVoucherInput, 'The vouchers; what they leave out, the campaign gives.'),
 });
 const parameters = z.object({ campaignId: z.string() });
+
+const compiledInput = z.compile(campaignVoucherInput);
 
 /** CAMPAIGN.VOUCHERS_IMPORT: creates vouchers in a campaign. Refused as a whole when a code is missing or exists. */
 export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Item>({
@@ -61,6 +64,7 @@ export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Ite
     return { failures: [...failures, ...(await importIntoCampaign(tx, campaign, records))] };
   },
 
+  replan: beginCampaignAgain('IN_PROGRESS'),
   finish: endCampaignWork,
   abandon: failCampaignWork,
 });
@@ -85,7 +89,7 @@ function readVouchers(chunk: Chunk<Item>, make: ReturnType<typeof voucherMaker>,
   const failures: Failure[] = [];
   chunk.items.forEach((item, index) => {
     const row = chunk.firstRow + index;
-    const result = campaignVoucherInput.safeParse(item);
+    const result = compiledInput.safeParse(item);
     if (!result.success) {
       failures.push(failureOf(row, keyOf(item), result.error, item));
       return;

@@ -12,6 +12,8 @@ const input = z.object({
   vouchers: itemList(voucherInput, 'The vouchers; a bad one is refused, the rest go through.'),
 });
 
+const compiledInput = z.compile(voucherInput);
+
 /** VOUCHERS.IMPORT: creates vouchers; a code that exists is refused (undecided in the contract, section 9: a failed item). */
 export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
   name: 'vouchers.import',
@@ -52,7 +54,7 @@ function readVouchers(chunk: Chunk<Item>, checkMetadata: MetadataCheck) {
   const failures: Failure[] = [];
   chunk.items.forEach((item, index) => {
     const row = chunk.firstRow + index;
-    const result = voucherInput.safeParse(item);
+    const result = compiledInput.safeParse(item);
     if (!result.success) {
       failures.push(failureOf(row, keyOf(item), result.error, item));
       return;

@@ -148,6 +148,9 @@ export const issueGiftCards = defineOperation<z.infer<typeof input>, Recipient>(
     };
   },
 
+  // The rows of the new task begin at 1 again, and ids are made of the prefix and the row.
+  replan: async (settled) => ({ ...settled, cardPrefix: makeCardPrefix() }),
+
   async apply(chunk, context) {
     const failures = chunk.items.flatMap((item, index) => refuse(item, chunk.firstRow + index));
     const refused = new Set(failures.map((failure) => failure.row));

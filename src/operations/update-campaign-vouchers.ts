@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { planChanges } from '../domain/campaign-changes.ts';
 import { campaignChanges, refuseUnstorable } from '../domain/campaign-input.ts';
 import { findVoucherIds, followCampaign, followingColumns } from '../domain/campaign-vouchers.ts';
+import { beginCampaignAgain } from '../domain/campaign-work.ts';
 import {
   beginCampaignWork,
   endCampaignWork,
@@ -59,6 +60,7 @@ export const updateCampaignVouchers = defineOperation<z.infer<typeof input>, str
     return { failures: refuse(chunk, await followCampaign(context.tx, campaign, chunk.items, what)) };
   },
 
+  replan: beginCampaignAgain('MODIFYING'),
   finish: endCampaignWork,
   abandon: failCampaignWork,
 });

@@ -4,10 +4,10 @@ import { type CustomerEntry, writeCustomerEntries } from '../domain/customer-ent
 import { maxSourceId } from '../domain/customer-input.ts';
 import { readMetadataCheck } from '../domain/metadata-schemas.ts';
 import { failureOf } from '../domain/reasons.ts';
-import { isStorable, text, unstorable } from '../tasks/input.ts';
+import { isStorable, jsonObject, text, unstorable } from '../tasks/input.ts';
 import { defineOperation } from '../tasks/operation.ts';
 
-const metadata = z.record(z.string(), z.json());
+const metadata = jsonObject();
 const input = z.object({
   source_ids: z
     .array(z.unknown().meta({ graphql: 'String', type: 'string', description: 'A source id.' }))

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../db/client.ts';
+import { ClientError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { readRecentTasks, readTasks } from '../tasks/store.ts';
 import type { Bus } from './bus.ts';
 import {
-  addTaskWatch,
+  addTaskWatcher,
   forgetBefore,
   isUnused,
   knowRecent,
@@ -14,43 +14,44 @@ import {
   openProjectFeed,
   overlapSeconds,
   type ProjectFeed,
-  removeProjectWatch,
-  removeTaskWatch,
-  watchesOf,
+  removeProjectWatcher,
+  removeTaskWatcher,
+  type Watcher,
 } from './project-feed.ts';
 import { type Reconciler, startReconciler } from './reconciler.ts';
 import { createTaskReader, type TaskReader } from './task-reader.ts';
-import { openProjectWatch, openTaskWatch, type Watch } from './watch.ts';
 
-/** A gateway's live view of tasks: everything that is pushed comes out of here. */
+/** A gateway's live view of tasks: everything that is pushed comes out of here. What is handed in must not throw. */
 export interface Feeds {
-  /**
-   * Watches one task: its snapshot first, then whatever is newer, at most about ten a second, the final one always; then
-   * ends. With `afterVersion`, leaves out what is not newer than that. A slow reader gets the newest, not a queue.
-   * Undefined when the project has no such task.
-   */
-  watchTask(
-    projectId: string,
-    id: string,
-    options: { readonly afterVersion?: number | undefined; readonly signal: AbortSignal },
-  ): Promise<AsyncIterable<Snapshot> | undefined>;
-  /**
-   * Watches every change from now on of the project's tasks that match. A slow reader gets each task's newest snapshot, in
-   * the order in which the tasks changed. Resolves once nothing committed from then on is missed; ends with the signal.
-   */
-  watchProject(
-    projectId: string,
-    options: { readonly matches: (snapshot: Snapshot) => boolean; readonly signal: AbortSignal },
-  ): Promise<AsyncIterable<Snapshot>>;
-  /** Ends every watch. May be called twice. */
+  /** Gives `receive` ever newer snapshots of the task until it is left: at most about ten a second, the final one always. */
+  watchTask(projectId: string, id: string, receive: Watcher['receive']): TaskWatch;
+  /** Gives `receive` every change of the project's tasks, each task as `watchTask` does, from when it is `ready`. */
+  watchProject(projectId: string, receive: Watcher['receive']): ProjectWatch;
+  /** Gives nothing more to anybody. May be called twice. */
   stop(): Promise<void>;
+}
+
+export interface TaskWatch {
+  /**
+   * The task as of now or later, undefined when the project has no such task; what comes after it is received. All others
+   * who watch the task get it too, unless they have it. Rejects when the database is away.
+   */
+  read(): Promise<Snapshot | undefined>;
+  /** May be called twice. */
+  leave(): void;
+}
+
+export interface ProjectWatch {
+  /** Settled once nothing committed from then on is missed. Rejects when the database is away. */
+  readonly ready: Promise<void>;
+  /** May be called twice. */
+  leave(): void;
 }
 
 export interface FeedsDeps {
   readonly db: Database;
   readonly bus: Bus;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, 'subscribers'>;
 }
 
 /** Opens the live view of a gateway. It reads what is watched again every 2 s, and at once when the bus was away. */
@@ -67,8 +68,8 @@ export function openFeeds(deps: FeedsDeps): Feeds {
   deps.bus.onInterrupted(() => reconciler.soon());
   let stopped: Promise<void> | undefined;
   return {
-    watchTask: (projectId, id, options) => watchTask(state, projectId, id, options),
-    watchProject: (projectId, options) => watchProject(state, projectId, options),
+    watchTask: (projectId, id, receive) => watchTask(state, projectId, id, { receive }),
+    watchProject: (projectId, receive) => watchProject(state, projectId, { receive }),
     stop: () => (stopped ??= stop(state, reconciler)),
   };
 }
@@ -88,83 +89,62 @@ interface State {
   isStopped: boolean;
 }
 
-async function watchTask(state: State, projectId: string, id: string, options: Parameters<Feeds['watchTask']>[2]) {
-  const { signal, afterVersion = 0 } = options;
-  if (state.isStopped || signal.aborted) return nothing(signal);
+function watchTask(state: State, projectId: string, id: string, watcher: Watcher): TaskWatch {
   const feed = feedOf(state, projectId);
-  const watch: Watch = openTaskWatch({
-    afterVersion,
-    signal,
-    released: () => {
-      removeTaskWatch(feed, id, watch);
-      released(state, feed, 'task');
+  if (feed === undefined) return { read: async () => refuse(), leave: () => undefined };
+  addTaskWatcher(feed, id, watcher);
+  return {
+    read: async () => {
+      await feed.subscription;
+      if (state.isStopped) return refuse();
+      const task = await state.reader.read(id);
+      if (task?.projectId !== projectId) return undefined;
+      offerToAll(feed, task);
+      return task;
     },
-  });
-  addTaskWatch(feed, id, watch);
-  state.deps.metrics.subscribers.inc({ kind: 'task' });
-  const task = await beforeEndOf(watch, async () => {
-    await feed.subscription;
-    return state.reader.read(id);
-  });
-  if (watch.isOver) return watch;
-  if (task?.projectId !== projectId) {
-    watch.end();
-    return undefined;
-  }
-  watch.offer(task);
-  offerToAll(feed, task);
-  return watch;
+    leave: () => {
+      removeTaskWatcher(feed, id, watcher);
+      closeIfUnused(state, feed);
+    },
+  };
 }
 
-async function watchProject(state: State, projectId: string, options: Parameters<Feeds['watchProject']>[1]) {
-  const { signal, matches } = options;
-  if (state.isStopped || signal.aborted) return nothing(signal);
+function watchProject(state: State, projectId: string, watcher: Watcher): ProjectWatch {
   const feed = feedOf(state, projectId);
-  const watch: Watch = openProjectWatch({
-    matches,
-    signal,
-    released: () => {
-      removeProjectWatch(feed, watch);
-      released(state, feed, 'project');
-    },
-  });
-  feed.projectWatches.add(watch);
-  state.deps.metrics.subscribers.inc({ kind: 'project' });
-  await beforeEndOf(watch, async () => {
+  if (feed === undefined) return { ready: (async () => refuse())(), leave: () => undefined };
+  feed.projectWatchers.add(watcher);
+  const admit = async () => {
     await feed.subscription;
     await knowRecent(feed, state.deps.db);
-  });
-  if (!watch.isOver) feed.admitted.add(watch);
-  return watch;
+    if (feed.projectWatchers.has(watcher)) feed.admitted.add(watcher);
+  };
+  return {
+    ready: admit(),
+    leave: () => {
+      removeProjectWatcher(feed, watcher);
+      closeIfUnused(state, feed);
+    },
+  };
 }
 
-/** A watch that is over. */
-function nothing(signal: AbortSignal): Watch {
-  const watch = openTaskWatch({ afterVersion: 0, signal, released: () => undefined });
-  watch.end();
-  return watch;
+function refuse(): never {
+  throw new ClientError('UNAVAILABLE', 'This server is stopping; try again in a moment');
 }
 
-/** What the step gives, or undefined when the watch ends first. When the step fails, the watch ends with it. */
-async function beforeEndOf<T>(watch: Watch, step: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await Promise.race([step(), watch.over.then(() => undefined)]);
-  } catch (error) {
-    watch.end();
-    throw error;
-  }
-}
-
-function feedOf(state: State, projectId: string): ProjectFeed {
+/** Undefined once the feeds are stopped. */
+function feedOf(state: State, projectId: string): ProjectFeed | undefined {
+  if (state.isStopped) return undefined;
   const feed = state.feeds.get(projectId) ?? openProjectFeed(state.deps.bus, projectId);
   state.feeds.set(projectId, feed);
   return feed;
 }
 
-function released(state: State, feed: ProjectFeed, kind: 'task' | 'project'): void {
-  const { log, metrics } = state.deps;
-  metrics.subscribers.dec({ kind });
-  if (!isUnused(feed)) return;
+function closeIfUnused(state: State, feed: ProjectFeed): void {
+  if (isUnused(feed) && state.feeds.get(feed.projectId) === feed) close(state, feed);
+}
+
+function close(state: State, feed: ProjectFeed): void {
+  const { log } = state.deps;
   state.feeds.delete(feed.projectId);
   const closing = feed.subscription
     .then((subscription) => subscription.unsubscribe())
@@ -178,8 +158,8 @@ async function reconcile(state: State): Promise<void> {
   const { db } = state.deps;
   const startedMs = performance.now();
   const feeds = [...state.feeds.values()];
-  const ids = feeds.flatMap((feed) => [...feed.taskWatches.keys()]);
-  const projectIds = feeds.filter((feed) => feed.projectWatches.size > 0).map((feed) => feed.projectId);
+  const ids = feeds.flatMap((feed) => [...feed.taskWatchers.keys()]);
+  const projectIds = feeds.filter((feed) => feed.projectWatchers.size > 0).map((feed) => feed.projectId);
   const sinceSeconds = (startedMs - state.reconciledMs) / 1000 + overlapSeconds;
   const watched = ids.length > 0 ? await readTasks(db, ids) : [];
   const recent = projectIds.length > 0 ? await readRecentTasks(db, projectIds, sinceSeconds) : [];
@@ -193,7 +173,13 @@ async function reconcile(state: State): Promise<void> {
 
 async function stop(state: State, reconciler: Reconciler): Promise<void> {
   state.isStopped = true;
-  for (const watch of [...state.feeds.values()].flatMap(watchesOf)) watch.end();
+  for (const feed of state.feeds.values()) {
+    feed.taskWatchers.clear();
+    feed.projectWatchers.clear();
+    feed.admitted.clear();
+    forgetBefore(feed, Number.POSITIVE_INFINITY);
+    close(state, feed);
+  }
   const released = Promise.all([reconciler.stop(), ...state.closing]);
   await Promise.race([released, delay(stopMs, undefined, { ref: false })]);
 }

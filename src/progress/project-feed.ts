@@ -3,17 +3,21 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { readRecentTasks } from '../tasks/store.ts';
 import type { Bus, Subscription } from './bus.ts';
 import { createPace, type Pace } from './pace.ts';
-import type { Watch } from './watch.ts';
+
+/** Is given snapshots. Must not throw. */
+export interface Watcher {
+  readonly receive: (snapshot: Snapshot) => void;
+}
 
 /** What a gateway watches of one project, over one subscription to the bus. */
 export interface ProjectFeed {
   readonly projectId: string;
   /** Settled when all that is published from then on comes in. */
   readonly subscription: Promise<Subscription>;
-  readonly taskWatches: Map<string, Set<Watch>>;
+  readonly taskWatchers: Map<string, Set<Watcher>>;
   /** As long as there is one, every task of the project is followed. Only those admitted are given what changes. */
-  readonly projectWatches: Set<Watch>;
-  readonly admitted: Set<Watch>;
+  readonly projectWatchers: Set<Watcher>;
+  readonly admitted: Set<Watcher>;
   readonly pace: Pace;
   recent: Promise<void> | undefined;
 }
@@ -23,18 +27,18 @@ export const overlapSeconds = 60;
 
 /** Subscribes to the project. */
 export function openProjectFeed(bus: Bus, projectId: string): ProjectFeed {
-  const taskWatches = new Map<string, Set<Watch>>();
-  const admitted = new Set<Watch>();
+  const taskWatchers = new Map<string, Set<Watcher>>();
+  const admitted = new Set<Watcher>();
   const pace = createPace((snapshot) => {
-    for (const watch of taskWatches.get(snapshot.id) ?? []) watch.offer(snapshot);
-    for (const watch of admitted) watch.offer(snapshot);
+    for (const watcher of taskWatchers.get(snapshot.id) ?? []) watcher.receive(snapshot);
+    for (const watcher of admitted) watcher.receive(snapshot);
   });
   const subscription = bus.subscribe(projectId, (snapshot) => offerToAll(feed, snapshot));
   const feed: ProjectFeed = {
     projectId,
     subscription,
-    taskWatches,
-    projectWatches: new Set(),
+    taskWatchers,
+    projectWatchers: new Set(),
     admitted,
     pace,
     recent: undefined,
@@ -44,10 +48,10 @@ export function openProjectFeed(bus: Bus, projectId: string): ProjectFeed {
 
 /** Gives a snapshot, from wherever it comes, to all that watch its task, unless they have it. */
 export function offerToAll(feed: ProjectFeed, snapshot: Snapshot): void {
-  if (feed.projectWatches.size > 0 || feed.taskWatches.has(snapshot.id)) feed.pace.offer(snapshot);
+  if (feed.projectWatchers.size > 0 || feed.taskWatchers.has(snapshot.id)) feed.pace.offer(snapshot);
 }
 
-/** Learns what has changed lately, so that it is no news to a watch of the project that is admitted later, however often it
+/** Learns what has changed lately, so that it is no news to a watcher of the project that is admitted later, however often it
  *  is read again. */
 export async function knowRecent(feed: ProjectFeed, db: Database): Promise<void> {
   const read = async () => {
@@ -62,39 +66,35 @@ export async function knowRecent(feed: ProjectFeed, db: Database): Promise<void>
   }
 }
 
-export function addTaskWatch({ taskWatches }: ProjectFeed, taskId: string, watch: Watch): void {
-  taskWatches.set(taskId, (taskWatches.get(taskId) ?? new Set()).add(watch));
+export function addTaskWatcher({ taskWatchers }: ProjectFeed, taskId: string, watcher: Watcher): void {
+  taskWatchers.set(taskId, (taskWatchers.get(taskId) ?? new Set()).add(watcher));
 }
 
-export function removeTaskWatch(
-  { taskWatches, projectWatches, pace }: ProjectFeed,
+export function removeTaskWatcher(
+  { taskWatchers, projectWatchers, pace }: ProjectFeed,
   taskId: string,
-  watch: Watch,
+  watcher: Watcher,
 ): void {
-  const watches = taskWatches.get(taskId);
-  watches?.delete(watch);
-  if (watches === undefined || watches.size > 0) return;
-  taskWatches.delete(taskId);
-  if (projectWatches.size === 0) pace.forget(taskId);
+  const watchers = taskWatchers.get(taskId);
+  watchers?.delete(watcher);
+  if (watchers === undefined || watchers.size > 0) return;
+  taskWatchers.delete(taskId);
+  if (projectWatchers.size === 0) pace.forget(taskId);
 }
 
-export function removeProjectWatch(feed: ProjectFeed, watch: Watch): void {
-  feed.projectWatches.delete(watch);
-  feed.admitted.delete(watch);
-  if (feed.projectWatches.size > 0) return;
+export function removeProjectWatcher(feed: ProjectFeed, watcher: Watcher): void {
+  feed.projectWatchers.delete(watcher);
+  feed.admitted.delete(watcher);
+  if (feed.projectWatchers.size > 0) return;
   feed.recent = undefined;
   forgetBefore(feed, Number.POSITIVE_INFINITY);
 }
 
 /** Forgets the tasks that were last offered before then, except those watched one by one. */
-export function forgetBefore({ pace, taskWatches }: ProjectFeed, offeredMs: number): void {
-  pace.forgetBefore(offeredMs, (taskId) => taskWatches.has(taskId));
+export function forgetBefore({ pace, taskWatchers }: ProjectFeed, offeredMs: number): void {
+  pace.forgetBefore(offeredMs, (taskId) => taskWatchers.has(taskId));
 }
 
-export function isUnused({ taskWatches, projectWatches }: ProjectFeed): boolean {
-  return taskWatches.size === 0 && projectWatches.size === 0;
-}
-
-export function watchesOf({ taskWatches, projectWatches }: ProjectFeed): Watch[] {
-  return [...projectWatches, ...[...taskWatches.values()].flatMap((watches) => [...watches])];
+export function isUnused({ taskWatchers, projectWatchers }: ProjectFeed): boolean {
+  return taskWatchers.size === 0 && projectWatchers.size === 0;
 }

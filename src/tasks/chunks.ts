@@ -48,6 +48,9 @@ export async function stageChunks(
   return { total, chunkCount };
 }
 
+/** The seed of the lock by which a task's chunks in hand are known; any constant will do. */
+export const inHandLock = 20_260_301;
+
 /** Takes the chunk for this transaction: nobody else can apply it until the transaction ends, nor after it commits.
  *  Nothing when it is applied already. */
 export async function takeChunk(tx: Tx, taskId: string, number: number): Promise<Chunk<unknown> | undefined> {
@@ -58,12 +61,14 @@ export async function takeChunk(tx: Tx, taskId: string, number: number): Promise
     .where('number', '=', number)
     .where('applied_at', 'is', null)
     .returning(['first_row', 'size', 'items'])
+    .returning(sql`pg_advisory_xact_lock_shared(hashtextextended(task_id, ${inHandLock}))`.as('in_hand'))
     .executeTakeFirst();
   if (row === undefined) return undefined;
   return { number, firstRow: row.first_row, size: row.size, items: row.items === null ? [] : readItems(row.items) };
 }
 
-function readItems(text: string): unknown[] {
+/** The items of a chunk, as planned. Throws when the text is no list. */
+export function readItems(text: string): unknown[] {
   const items: unknown = JSON.parse(text);
   if (!Array.isArray(items)) throw new Error('a staged chunk is no list of items');
   return items;

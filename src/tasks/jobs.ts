@@ -1,40 +1,26 @@
 import { fromKysely, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Tx } from '../db/client.ts';
 import type { Log } from '../log.ts';
+import { RedactedError } from './faults.ts';
 
-/** What a worker is asked to do: apply one chunk of one task. */
+/** What a worker is asked to do: apply one chunk of one task; null: end a task that is being canceled. */
 export interface ChunkJob {
-  readonly taskId: string;
-  readonly chunk: number;
-}
-
-/** A job that failed every time: of one chunk, or (null) of a task that runs in turn, which stopped at its next chunk. */
-export interface FailedJob {
   readonly taskId: string;
   readonly chunk: number | null;
 }
 
-/** What a worker is asked to do when a task's turn has come: apply its chunks, one after another. */
-interface TurnJob {
-  readonly taskId: string;
-  readonly chunkCount: number;
-}
-
 /** The job queue, in the same database as the tasks: pg-boss keeps, leases, retries and dead-letters the jobs. */
 export interface Jobs {
-  /** One job a chunk, committed or lost with the transaction. */
-  enqueue(tx: Tx, taskId: string, chunkCount: number): Promise<void>;
-  /** One job for all chunks, which begins when the one before it with the same `line` has ended. Waiting takes no slot. */
-  enqueueInTurn(tx: Tx, taskId: string, chunkCount: number, line: string): Promise<void>;
-  /** Calls `run` for the chunks of jobs, at most `slots` at a time and one more of those in turn, until stop; a throw is
-   *  retried, then handed to `giveUp`. */
+  /** One job a chunk, committed or lost with the transaction; the lowest turn runs first. */
+  enqueue(tx: Tx, jobs: readonly (ChunkJob & { readonly turn: number })[]): Promise<void>;
+  /** Calls `run` for the chunks of jobs, at most `slots` at a time, until stop; a throw is retried, then handed to `giveUp`. */
   work(slots: number, run: RunChunk, giveUp: GiveUp): Promise<void>;
   /** Takes no new job, waits for those in hand up to the bound, closes the connections. May be called twice. */
   stop(timeoutMs: number): Promise<void>;
 }
 
-type RunChunk = (job: ChunkJob) => Promise<void>;
-type GiveUp = (job: FailedJob) => Promise<void>;
+type RunChunk = (job: ChunkJob, tries: number) => Promise<void>;
+type GiveUp = (job: ChunkJob) => Promise<void>;
 
 export interface JobsOptions {
   readonly databaseUrl: string;
@@ -45,7 +31,6 @@ export interface JobsOptions {
 }
 
 const chunkQueue = 'chunks';
-const turnQueue = 'tasks.in_turn';
 const deadQueue = 'chunks.dead';
 
 /** A worker that has not been heard of for 10 s is dead (the least pg-boss allows). */
@@ -71,11 +56,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   await createQueues(boss);
   let stopped: Promise<void> | undefined;
   return {
-    enqueue: (tx, taskId, chunkCount) => enqueue(boss, tx, taskId, chunkCount),
-    enqueueInTurn: async (tx, taskId, chunkCount, line) => {
-      const job = { data: { taskId, chunkCount } satisfies TurnJob, singletonKey: line };
-      await boss.insert(turnQueue, [job], { db: fromKysely(tx) });
-    },
+    enqueue: (tx, jobs) => enqueue(boss, tx, jobs),
     work: (slots, run, giveUp) => work(boss, slots, run, giveUp),
     stop: (timeoutMs) => (stopped ??= boss.stop({ graceful: true, timeout: Math.max(timeoutMs, 1000) })),
   };
@@ -84,15 +65,16 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
 async function createQueues(boss: PgBoss): Promise<void> {
   await boss.createQueue(deadQueue, { retryLimit: 1_000_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 });
   await boss.createQueue(chunkQueue, workQueue);
-  // While a job is active, waits to be tried again or has failed, no other with its key begins.
-  await boss.createQueue(turnQueue, { ...workQueue, policy: 'key_strict_fifo' });
+  // A queue that is there already stays as it was created.
+  await boss.updateQueue(chunkQueue, { retryLimit: workQueue.retryLimit });
 }
 
 const workQueue = {
   notify: true,
   heartbeatSeconds,
   expireInSeconds: 600,
-  retryLimit: 20,
+  // About a day: an outage passes. What does not pass is given up much earlier, by who runs it.
+  retryLimit: 3_000,
   retryDelay: 1,
   retryBackoff: true,
   retryDelayMax: 30,
@@ -101,38 +83,35 @@ const workQueue = {
   retentionSeconds: 30 * 24 * 3600,
 } as const;
 
-async function enqueue(boss: PgBoss, tx: Tx, taskId: string, chunkCount: number): Promise<void> {
-  const jobs = Array.from({ length: chunkCount }, (_, chunk) => ({ data: { taskId, chunk } satisfies ChunkJob }));
-  await boss.insert(chunkQueue, jobs, { db: fromKysely(tx) });
+async function enqueue(boss: PgBoss, tx: Tx, jobs: readonly (ChunkJob & { readonly turn: number })[]): Promise<void> {
+  const inserts = jobs.map(({ taskId, chunk, turn }) => ({
+    data: { taskId, chunk } satisfies ChunkJob,
+    priority: Math.max(-turn, leastPriority),
+  }));
+  await boss.insert(chunkQueue, inserts, { db: fromKysely(tx) });
 }
 
+/** Of an int4. Turns begin at 0 again whenever the queue is empty. */
+const leastPriority = -(2 ** 31);
+
 async function work(boss: PgBoss, slots: number, run: RunChunk, giveUp: GiveUp): Promise<void> {
-  for (let slot = 0; slot < slots; slot += 1) await workOneSlot<ChunkJob>(boss, chunkQueue, run);
-  await workOneSlot<TurnJob>(boss, turnQueue, async ({ taskId, chunkCount }) => {
-    for (let chunk = 0; chunk < chunkCount; chunk += 1) await run({ taskId, chunk });
-  });
-  const options = { pollingIntervalSeconds: 2, includeMetadata: true } as const;
-  await boss.work(deadQueue, options, async (jobs: JobWithMetadata<ChunkJob | TurnJob>[]) => {
-    for (const { data, sourceId } of jobs) {
-      await giveUp({ taskId: data.taskId, chunk: 'chunk' in data ? data.chunk : null });
-      // A failed job holds up its line for as long as it is kept.
-      if (!('chunk' in data) && sourceId !== null) await boss.deleteJob(turnQueue, sourceId);
-    }
+  for (let slot = 0; slot < slots; slot += 1) await workOneSlot(boss, run);
+  await boss.work<ChunkJob>(deadQueue, { pollingIntervalSeconds: 2 }, async (jobs) => {
+    for (const { data } of jobs) await giveUp(data);
   });
 }
 
 /** pg-boss sleeps a polling interval after each job unless it is told that there is more, so each slot is a worker of its
  *  own that tells itself. */
-async function workOneSlot<Data extends object>(
-  boss: PgBoss,
-  queue: string,
-  run: (data: Data) => Promise<void>,
-): Promise<void> {
+async function workOneSlot(boss: PgBoss, run: RunChunk): Promise<void> {
   let workerId: string | undefined;
-  const options = { pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 2 };
-  workerId = await boss.work<Data>(queue, options, async (jobs) => {
+  const options = { pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 2, includeMetadata: true } as const;
+  workerId = await boss.work(chunkQueue, options, async (jobs: JobWithMetadata<ChunkJob>[]) => {
     try {
-      for (const job of jobs) await run(job.data);
+      for (const job of jobs) await run(job.data, job.retryCount + 1);
+    } catch (error) {
+      // pg-boss keeps what is thrown.
+      throw new RedactedError(error);
     } finally {
       if (workerId !== undefined) boss.notifyWorker(workerId);
     }

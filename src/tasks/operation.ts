@@ -35,9 +35,12 @@ export interface Operation<Input = unknown, Item = unknown> {
    * other item has succeeded. Anything thrown rolls the chunk back, and it is tried again. Must not touch tasks or chunks.
    */
   apply(chunk: Chunk<Item>, context: ApplyContext): Promise<Outcome>;
+  /** Settles the parameters of a task that tries failed items again, from those of the first; without it they are the same. Runs as
+   *  `plan` does. */
+  replan?(parameters: JsonObject, context: PlanContext): Promise<JsonObject>;
   /** Runs once, in the transaction that brings the task to SUCCEEDED: for what is due when all is done. */
   finish?(context: ApplyContext): Promise<void>;
-  /** Runs once, in the transaction that makes the task FAILED. */
+  /** Runs once, in the transaction that makes the task FAILED or CANCELED. */
   abandon?(context: ApplyContext): Promise<void>;
 }
 

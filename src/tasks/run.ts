@@ -1,29 +1,76 @@
 import type { Tx } from '../db/client.ts';
 import { storeReport, takeChunk } from './chunks.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
+import { insertFailures } from './failures.ts';
+import { faultOf, RedactedError } from './faults.ts';
+import { applyIsolated } from './isolate.ts';
 import type { ChunkJob } from './jobs.ts';
-import type { AnyOperation } from './operation.ts';
+import type { AnyOperation, ApplyContext, Chunk, Outcome } from './operation.ts';
 import type { Snapshot } from './snapshot.ts';
 import { isFinal } from './state.ts';
-import { countChunk, failTask, insertFailures, markRunning, readTask } from './store.ts';
+import { settleCanceling } from './steer.ts';
+import { countChunk, failTask, markRunning, readTask, TaskEnded } from './store.ts';
+import { handOut, leaveLine, passTurn } from './turns.ts';
+
+/** An item that throws is isolated at the second try; an error nobody knows ends the task at this one. An outage never does. */
+const isolatingTry = 2;
+const lastTry = 20;
 
 /** Applies one chunk, once: run again after its commit it does nothing, before it everything. Throws to be tried again. */
-export async function runChunk(deps: EngineDeps, job: ChunkJob): Promise<void> {
-  const task = await readTask(deps.db, job.taskId);
-  if (task === undefined || isFinal(task.state)) return;
+export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tries = 1): Promise<void> {
+  const task = await beginTask(deps, taskId);
+  if (task === undefined) return;
+  if (chunk === null || task.state !== 'RUNNING') return standAside(deps, task, chunk);
+  try {
+    await commitChunk(deps, task, chunk, applyWhole);
+  } catch (error) {
+    if (error instanceof TaskEnded) return standAside(deps, task, chunk);
+    await settleCanceling(deps, taskId);
+    const fault = faultOf(error);
+    if (fault === 'ITEM' && tries >= isolatingTry) return commitChunk(deps, task, chunk, applyIsolated);
+    if (fault === 'OUTAGE' || tries < lastTry) throw error;
+    await giveUpChunk(deps, { taskId, chunk });
+  }
+}
+
+type Apply = (operation: AnyOperation, chunk: Chunk<unknown>, context: ApplyContext) => Promise<Outcome>;
+
+const applyWhole: Apply = (operation, chunk, context) => operation.apply(chunk, context);
+
+async function commitChunk(deps: EngineDeps, task: Snapshot, chunk: number, apply: Apply): Promise<void> {
   const operation = operationOf(deps.operations, task.operation);
-  if (task.state === 'QUEUED') await announceRunning(deps, task);
   const startedMs = performance.now();
   try {
-    const applied = await deps.db.transaction().execute((tx) => applyChunk(tx, operation, task, job.chunk));
+    const applied = await deps.db.transaction().execute(async (tx) => {
+      const outcome = await applyChunk(tx, operation, task, chunk, apply);
+      await passTurn(deps, tx, outcome?.snapshot ?? task, chunk);
+      return outcome;
+    });
     if (applied === undefined) return;
     deps.publish(applied.snapshot);
-    reportChunk(deps, job, applied, performance.now() - startedMs);
+    reportChunk(deps, chunk, applied, performance.now() - startedMs);
+    if (applied.snapshot.state === 'CANCELING') await settleCanceling(deps, task.id);
   } catch (error) {
+    if (error instanceof TaskEnded) throw error;
     deps.metrics.chunkErrors.inc({ operation: operation.name });
-    deps.log.warn('chunk.rolled_back', { task: task.id, chunk: job.chunk, operation: operation.name, error });
+    const fault = faultOf(error);
+    const shown = fault === 'OUTAGE' ? error : new RedactedError(error);
+    deps.log.warn('chunk.rolled_back', { task: task.id, chunk, operation: operation.name, fault, error: shown });
     throw error;
   }
+}
+
+/** The task of a job, RUNNING from now on if it was QUEUED. */
+async function beginTask(deps: EngineDeps, id: string): Promise<Snapshot | undefined> {
+  const task = await readTask(deps.db, id);
+  if (task?.state !== 'QUEUED') return task;
+  return (await announceRunning(deps, task)) ?? readTask(deps.db, id);
+}
+
+/** What is left of a job whose task is paused, being canceled or over: to end its turn, and the task if it waits for that. */
+async function standAside(deps: EngineDeps, task: Snapshot, chunk: number | null): Promise<void> {
+  await settleCanceling(deps, task.id);
+  if (chunk !== null) await deps.db.transaction().execute((tx) => passTurn(deps, tx, task, chunk));
 }
 
 export interface AppliedChunk {
@@ -40,11 +87,12 @@ export async function applyChunk(
   operation: AnyOperation,
   task: Snapshot,
   number: number,
+  apply = applyWhole,
 ): Promise<AppliedChunk | undefined> {
   const chunk = await takeChunk(tx, task.id, number);
   if (chunk === undefined) return undefined;
   const context = { tx, taskId: task.id, projectId: task.projectId, parameters: task.parameters };
-  const { failures, report } = await operation.apply(chunk, context);
+  const { failures, report } = await apply(operation, chunk, context);
   await insertFailures(tx, task.id, failures);
   if (report !== undefined) await storeReport(tx, task.id, number, report);
   const failed = failures.length;
@@ -62,6 +110,8 @@ export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void
     if (failed === undefined) return undefined;
     const { id: taskId, projectId, parameters, operation } = failed;
     await operationOf(deps.operations, operation).abandon?.({ tx, taskId, projectId, parameters });
+    await leaveLine(tx, taskId);
+    await handOut(deps, tx, projectId);
     return failed;
   });
   if (snapshot === undefined) return;
@@ -70,20 +120,21 @@ export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void
   deps.publish(snapshot);
 }
 
-async function announceRunning(deps: EngineDeps, task: Snapshot): Promise<void> {
+async function announceRunning(deps: EngineDeps, task: Snapshot): Promise<Snapshot | undefined> {
   const running = await markRunning(deps.db, task.id);
-  if (running === undefined) return;
+  if (running === undefined) return undefined;
   deps.log.info('task.running', { task: task.id, operation: task.operation, total: task.total });
   deps.publish(running);
+  return running;
 }
 
-function reportChunk(deps: EngineDeps, job: ChunkJob, applied: AppliedChunk, ms: number): void {
+function reportChunk(deps: EngineDeps, chunk: number, applied: AppliedChunk, ms: number): void {
   const { snapshot, succeeded, failed } = applied;
   const { id: task, operation, state, version } = snapshot;
   deps.metrics.chunkSeconds.observe({ operation }, ms / 1000);
   deps.metrics.itemsApplied.inc({ operation, outcome: 'succeeded' }, succeeded);
   deps.metrics.itemsApplied.inc({ operation, outcome: 'failed' }, failed);
-  deps.log.debug('chunk.committed', { task, chunk: job.chunk, version, succeeded, failed, ms: Math.round(ms) });
+  deps.log.debug('chunk.committed', { task, chunk, version, succeeded, failed, ms: Math.round(ms) });
   if (!isFinal(state)) return;
   deps.metrics.tasksEnded.inc({ operation, state });
   const taskMs = snapshot.updatedAt.getTime() - snapshot.createdAt.getTime();

@@ -20,6 +20,13 @@ export interface Snapshot {
   /** Why the task FAILED, in words for the client. */
   readonly error: string | null;
   readonly requestId: string;
+  /** The task whose failures this one tries again. */
+  readonly parentId: string | null;
+  /** Who last paused, resumed or canceled it, and why. */
+  readonly changedBy: string | null;
+  readonly changeReason: string | null;
+  /** Items a second, smoothed while it runs, the average once it has ended; null before there is a measurement. */
+  readonly ratePerSecond: number | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly updatedAt: Date;
@@ -41,6 +48,10 @@ export function toSnapshot(row: TaskRow): Snapshot {
     failed: row.failed,
     error: row.error,
     requestId: row.request_id,
+    parentId: row.parent_id,
+    changedBy: row.changed_by,
+    changeReason: row.change_reason,
+    ratePerSecond: rateOf(row),
     createdAt: row.created_at,
     startedAt: row.started_at,
     updatedAt: row.updated_at,
@@ -55,16 +66,24 @@ export function progressOf(snapshot: Snapshot): number {
   return Math.min(Math.floor((snapshot.processed / snapshot.total) * 10_000) / 100, 99.99);
 }
 
-/** Items a second since the start, averaged; null before anything is processed. */
-export function ratePerSecondOf(snapshot: Snapshot): number | null {
-  if (snapshot.startedAt === null || snapshot.processed === 0) return null;
-  const seconds = (snapshot.updatedAt.getTime() - snapshot.startedAt.getTime()) / 1000;
-  return seconds > 0 ? snapshot.processed / seconds : null;
+/** Less than this is no measurement. */
+const leastSeconds = 1;
+
+function rateOf(row: TaskRow): number | null {
+  if (row.state === 'RUNNING') return row.rate_seconds >= leastSeconds ? row.rate_items / row.rate_seconds : null;
+  if (row.completed_at === null || row.started_at === null || row.processed === 0) return null;
+  const seconds = (row.completed_at.getTime() - row.started_at.getTime()) / 1000;
+  return seconds > 0 ? row.processed / seconds : null;
 }
 
-/** When a RUNNING task will end if it goes on at its average rate; null when that cannot be told. */
+/** Items a second; null before there is a measurement. */
+export function ratePerSecondOf(snapshot: Snapshot): number | null {
+  return snapshot.ratePerSecond;
+}
+
+/** When a RUNNING task will end if it goes on as of late; null when that cannot be told. */
 export function estimatedCompletionOf(snapshot: Snapshot): Date | null {
-  const rate = ratePerSecondOf(snapshot);
-  if (snapshot.state !== 'RUNNING' || rate === null) return null;
-  return new Date(snapshot.updatedAt.getTime() + ((snapshot.total - snapshot.processed) / rate) * 1000);
+  const { state, ratePerSecond, total, processed, updatedAt } = snapshot;
+  if (state !== 'RUNNING' || ratePerSecond === null || ratePerSecond === 0) return null;
+  return new Date(updatedAt.getTime() + ((total - processed) / ratePerSecond) * 1000);
 }

@@ -2,13 +2,15 @@ import type { Tx } from '../db/client.ts';
 import { ClientError } from '../errors.ts';
 import { stageChunks } from './chunks.ts';
 import type { EngineDeps } from './engine.ts';
-import { checkSameRequest, fingerprintInput, insertKey, reserveKey } from './idempotency.ts';
+import { checkSameRequest, fingerprintInput, type IdempotencyScope, insertKey, reserveKey } from './idempotency.ts';
 import { newTaskId } from './ids.ts';
 import { isStorable } from './input.ts';
-import type { AnyOperation } from './operation.ts';
+import type { AnyOperation, Plan } from './operation.ts';
 import { applyChunk } from './run.ts';
 import type { Snapshot } from './snapshot.ts';
-import { insertTask, markRunning, readClock, readTask } from './store.ts';
+import type { TaskPriority } from './state.ts';
+import { insertTask, markRunning, type NewTask, readClock, readTask } from './store.ts';
+import { handOut } from './turns.ts';
 
 export interface StartRequest {
   readonly operation: AnyOperation;
@@ -17,6 +19,10 @@ export interface StartRequest {
   readonly projectId: string;
   readonly requestId: string;
   readonly idempotencyKey?: string | undefined;
+  /** Goes before the project's tasks of a lower one. */
+  readonly priority?: TaskPriority | undefined;
+  /** Who asks: an app id or a merchant. */
+  readonly startedBy?: string | undefined;
   /** Apply everything before answering, instead of by a worker: for the few items of a synchronous start. */
   readonly inline?: boolean;
 }
@@ -45,46 +51,62 @@ export async function startTask(deps: EngineDeps, request: StartRequest): Promis
 }
 
 async function startInTransaction(deps: EngineDeps, tx: Tx, request: StartRequest) {
-  const { operation, projectId, idempotencyKey } = request;
-  if (idempotencyKey === undefined) return { task: await writeTask(deps, tx, request, request.input), isNew: true };
-  const scope = { projectId, operation: operation.name, key: idempotencyKey };
+  const { operation, projectId, idempotencyKey: key } = request;
+  const scope = key === undefined ? undefined : { projectId, operation: operation.name, key };
+  return oncePerKey(tx, scope, request.input, (input) => writeTask(deps, tx, request, input));
+}
+
+/** Writes a task, unless the key was used for the same input before: then it is that task. Throws IDEMPOTENCY_KEY_IN_USE or
+ *  IDEMPOTENCY_KEY_REUSED. */
+export async function oncePerKey<Input>(
+  tx: Tx,
+  scope: IdempotencyScope | undefined,
+  given: Input,
+  write: (input: Input) => Promise<Snapshot>,
+): Promise<{ task: Snapshot; isNew: boolean }> {
+  if (scope === undefined) return { task: await write(given), isNew: true };
   const before = await reserveKey(tx, scope);
-  const { input, fingerprint } = fingerprintInput(request.input);
+  const { input, fingerprint } = fingerprintInput(given);
   if (before !== undefined) {
     checkSameRequest(before.fingerprint, await fingerprint());
     const task = await readTask(tx, before.taskId);
     if (task === undefined) throw new Error(`the task ${before.taskId} of an idempotency key is gone`);
     return { task, isNew: false };
   }
-  const task = await writeTask(deps, tx, request, input);
+  const task = await write(input);
   await insertKey(tx, scope, await fingerprint(), task.id);
   return { task, isNew: true };
 }
 
 async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input: unknown): Promise<Snapshot> {
-  const { operation, projectId, requestId } = request;
+  const { operation, projectId, requestId, priority, startedBy } = request;
   const createdAt = await readClock(tx);
-  const id = newTaskId(operation.model, createdAt);
   const plan = await operation.plan(input, { tx, projectId, limits: deps.limits });
-  const { total, chunkCount } = await stageChunks(tx, id, plan.items, {
-    chunkSize: operation.chunkSize,
-    maxItems: deps.limits.maxItems,
-  });
-  const task = await insertTask(tx, {
-    id,
+  const { task, chunkCount } = await stageTask(deps, tx, operation, plan, {
     projectId,
-    model: operation.model,
-    operation: operation.name,
-    parameters: plan.parameters,
-    total,
     requestId,
     createdAt,
+    priority,
+    startedBy,
   });
   if (chunkCount === 0) return task;
   if (request.inline) return applyAll(tx, operation, task, chunkCount);
-  if (operation.oneByOne) await deps.jobs.enqueueInTurn(tx, id, chunkCount, `${projectId} ${operation.name}`);
-  else await deps.jobs.enqueue(tx, id, chunkCount);
+  await handOut(deps, tx, projectId);
   return task;
+}
+
+/** Writes a planned task and its items; nobody works on it yet. */
+export async function stageTask(
+  deps: EngineDeps,
+  tx: Tx,
+  operation: AnyOperation,
+  { parameters, items }: Plan,
+  task: Omit<NewTask, 'id' | 'model' | 'operation' | 'parameters' | 'total'>,
+): Promise<{ task: Snapshot; chunkCount: number }> {
+  const { name, model, chunkSize } = operation;
+  const id = newTaskId(model, task.createdAt);
+  const { total, chunkCount } = await stageChunks(tx, id, items, { chunkSize, maxItems: deps.limits.maxItems });
+  return { task: await insertTask(tx, { ...task, id, model, operation: name, parameters, total }), chunkCount };
 }
 
 async function applyAll(tx: Tx, operation: AnyOperation, task: Snapshot, chunkCount: number): Promise<Snapshot> {
@@ -96,7 +118,8 @@ async function applyAll(tx: Tx, operation: AnyOperation, task: Snapshot, chunkCo
   return snapshot;
 }
 
-function checkKey(key: string | undefined): void {
+/** Throws BAD_USER_INPUT unless it can be an idempotency key. */
+export function checkKey(key: string | undefined): void {
   if (key === undefined || (key.length >= 1 && key.length <= maxKeyLength && isStorable(key))) return;
   const message = `An Idempotency-Key has 1 to ${maxKeyLength} characters`;
   throw new ClientError('BAD_USER_INPUT', message, {

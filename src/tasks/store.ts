@@ -1,11 +1,10 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Database, Tx } from '../db/client.ts';
 import type { JsonObject, Tables, TaskRow } from '../db/tables.ts';
-import type { Failure } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
-import type { TaskModel, TaskState } from './state.ts';
+import { type TaskModel, type TaskPriority, type TaskState, taskPriorities } from './state.ts';
 
-/** The SQL on tasks; unfinished.ts has more. Times are the database's; every change of a task is one version more. */
+/** The SQL on tasks; transitions.ts and unfinished.ts have more. Times are the database's; every change of a task is one version more. */
 
 export interface NewTask {
   readonly id: string;
@@ -16,6 +15,9 @@ export interface NewTask {
   readonly total: number;
   readonly requestId: string;
   readonly createdAt: Date;
+  readonly priority?: TaskPriority | undefined;
+  readonly parentId?: string | undefined;
+  readonly startedBy?: string | undefined;
 }
 
 /** The database's clock, to the millisecond. */
@@ -46,6 +48,9 @@ export async function insertTask(tx: Tx, task: NewTask): Promise<Snapshot> {
       updated_at: now,
       completed_at: nothingToDo ? now : null,
       error: null,
+      priority: taskPriorities[task.priority ?? 'NORMAL'],
+      parent_id: task.parentId ?? null,
+      started_by: task.startedBy ?? null,
     })
     .returningAll()
     .executeTakeFirstOrThrow();
@@ -127,7 +132,8 @@ export async function listTasks(
   return rows.map(toSnapshot);
 }
 
-function whereFilter(
+/** Adds what the filter asks to a query. */
+export function whereFilter(
   query: SelectQueryBuilder<Tables, 'tasks', TaskRow>,
   filter: TaskFilter,
 ): SelectQueryBuilder<Tables, 'tasks', TaskRow> {
@@ -148,6 +154,7 @@ export async function markRunning(db: Database | Tx, id: string): Promise<Snapsh
       state: 'RUNNING',
       version: eb('version', '+', 1),
       started_at: sql<Date>`clock_timestamp()`,
+      rate_at: sql<Date>`clock_timestamp()`,
       updated_at: sql<Date>`clock_timestamp()`,
     }))
     .where('id', '=', id)
@@ -157,7 +164,7 @@ export async function markRunning(db: Database | Tx, id: string): Promise<Snapsh
   return row && toSnapshot(row);
 }
 
-/** Counts one applied chunk and ends the task with its last one. Takes the lock of the task's row: call it last, so that
+/** Counts one applied chunk and ends the task with its last one. Throws TaskEnded when the task ended meanwhile. Takes the lock of the task's row: call it last, so that
  *  chunks of one task wait for each other only as long as a commit takes. */
 export async function countChunk(tx: Tx, id: string, succeeded: number, failed: number): Promise<Snapshot> {
   const isLast = sql<boolean>`processed + ${succeeded + failed} = total`;
@@ -169,13 +176,28 @@ export async function countChunk(tx: Tx, id: string, succeeded: number, failed: 
       processed: eb('processed', '+', succeeded + failed),
       version: eb('version', '+', 1),
       updated_at: sql<Date>`clock_timestamp()`,
+      rate_items: sql<number>`rate_items * ${fading} + ${succeeded + failed}`,
+      rate_seconds: sql<number>`rate_seconds * ${fading} + ${sinceLast}`,
+      rate_at: sql<Date>`clock_timestamp()`,
       state: sql<TaskState>`case when ${isLast} then 'SUCCEEDED' else state end`,
       completed_at: sql<Date | null>`case when ${isLast} then clock_timestamp() end`,
     }))
     .where('id', '=', id)
+    .where('completed_at', 'is', null)
     .returningAll()
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (row === undefined) throw new TaskEnded();
   return toSnapshot(row);
+}
+
+/** What is so many seconds old counts 1/e in the rate. */
+const rateMemorySeconds = 10;
+const sinceLast = sql<number>`greatest(extract(epoch from clock_timestamp() - coalesce(rate_at, clock_timestamp())), 0)`;
+const fading = sql<number>`exp(-${sinceLast} / ${rateMemorySeconds}::double precision)`;
+
+/** The task ended while a chunk of it was in hand: nothing of the chunk must stay. */
+export class TaskEnded extends Error {
+  override readonly name = 'TaskEnded';
 }
 
 /** Ends a task that cannot be carried out. Nothing when it has ended already. */
@@ -194,44 +216,6 @@ export async function failTask(db: Database | Tx, id: string, error: string): Pr
     .returningAll()
     .executeTakeFirst();
   return row && toSnapshot(row);
-}
-
-/** Stores the failures of one chunk, in one statement. What cannot be stored of a refused item shows as a replacement. */
-export async function insertFailures(tx: Tx, taskId: string, failures: readonly Failure[]): Promise<void> {
-  if (failures.length === 0) return;
-  await sql`
-    insert into failures (task_id, row_number, key, code, message)
-    select ${taskId}, * from unnest(
-      ${failures.map((failure) => failure.row)}::integer[],
-      ${failures.map((failure) => failure.key && toStorable(failure.key, maxKeyCharacters))}::text[],
-      ${failures.map((failure) => failure.code)}::text[],
-      ${failures.map((failure) => toStorable(failure.message, maxMessageCharacters))}::text[]
-    )`.execute(tx);
-}
-
-/** Longer ones are cut: they are for telling an item from others, not for keeping it. */
-const maxKeyCharacters = 1_000;
-const maxMessageCharacters = 2_000;
-
-function toStorable(text: string, maxCharacters: number): string {
-  return text.slice(0, maxCharacters).replaceAll('\0', '\ufffd').toWellFormed();
-}
-
-/** One page of a task's failures in row order, after row `afterRow`. */
-export async function listFailures(
-  db: Database,
-  taskId: string,
-  page: { readonly afterRow: number; readonly limit: number },
-): Promise<Failure[]> {
-  const rows = await db
-    .selectFrom('failures')
-    .select(['row_number', 'key', 'code', 'message'])
-    .where('task_id', '=', taskId)
-    .where('row_number', '>', page.afterRow)
-    .orderBy('row_number')
-    .limit(page.limit)
-    .execute();
-  return rows.map((row) => ({ row: row.row_number, key: row.key, code: row.code, message: row.message }));
 }
 
 /** How many tasks have not ended, by state and operation: what a metrics scrape shows. */

@@ -5,17 +5,6 @@ import type { Snapshot } from './snapshot.ts';
 
 /** The SQL on what else is unfinished besides a task, or of it. */
 
-/** The first chunk of a task that is not applied yet: where one whose chunks run in order stands. */
-export async function findNextChunk(db: Database, taskId: string): Promise<number> {
-  const row = await db
-    .selectFrom('chunks')
-    .select((eb) => eb.fn.min('number').as('number'))
-    .where('task_id', '=', taskId)
-    .where('applied_at', 'is', null)
-    .executeTakeFirst();
-  return row?.number ?? 0;
-}
-
 /** The task that one of those that run one by one waits for: the one that runs, else the one that is first in line. */
 export async function findTaskAhead(db: Database, task: Snapshot): Promise<string | undefined> {
   const row = await db
@@ -33,6 +22,12 @@ export async function findTaskAhead(db: Database, task: Snapshot): Promise<strin
     .limit(1)
     .executeTakeFirst();
   return row?.id;
+}
+
+/** Whether a chunk of the task is in the job queue. */
+export async function hasTurn(db: Database, taskId: string): Promise<boolean> {
+  const row = await db.selectFrom('turns').select('chunk').where('task_id', '=', taskId).limit(1).executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Whether the project has another task that has not ended and was planned with these parameters, among others. */

@@ -124,7 +124,20 @@ describe('a watch token', () => {
       }
     } }`;
     const shown = new Set(query.match(/\w+/g));
-    const hidden = ['cards', 'csvDownloadUrl', 'errors', 'failed', 'failures', 'reports'];
+    const hidden = [
+      'changedBy',
+      'changeReason',
+      'timeline',
+      'phases',
+      'parent',
+      'children',
+      'cards',
+      'csvDownloadUrl',
+      'errors',
+      'failed',
+      'failures',
+      'reports',
+    ];
     const undecided = taskFields().filter((name) => !shown.has(name) && !hidden.includes(name));
     expect(undecided).toEqual([]);
     for (const id of [issuance, action]) {

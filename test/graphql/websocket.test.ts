@@ -1,14 +1,10 @@
 import { once } from 'node:events';
-import { fastify } from 'fastify';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { openAuth } from '../../src/auth/auth.ts';
-import { createSignedLinks } from '../../src/auth/links.ts';
-import { registerGraphql } from '../../src/graphql/server.ts';
-import { openFeeds } from '../../src/progress/feeds.ts';
-import { createUploadReader } from '../../src/uploads.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
+import { waitFor } from '../support/wait.ts';
 import { issueCards, overWebSocket, readAll } from './client.ts';
+import { openDoor } from './door.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -34,6 +30,48 @@ describe('a WebSocket', () => {
       const socket = await open();
       socket.send(message);
       expect((await once(socket, 'close'))[0]).toBe(4400);
+    }
+  });
+
+  it('that sends what only a server sends is closed with 4400, however often it does', async () => {
+    const socket = await open();
+    const closed = once(socket, 'close');
+    for (let count = 0; count < 5_000; count += 1) socket.send('{"type":"next","id":"1","payload":{"data":null}}');
+    expect((await closed)[0]).toBe(4400);
+    expect(app.logs.filter(({ event }) => event === 'websocket.failed')).toEqual([]);
+  });
+
+  it('that uses the id of an operation again is closed with 4409, and nothing of it stays', async () => {
+    const id = await issueCards(app, 1);
+    const query = 'subscription ($id: ID!) { bulkTask(id: $id) { __typename } }';
+    const subscribe = JSON.stringify({ type: 'subscribe', id: '1', payload: { query, variables: { id } } });
+    const messages = [
+      [subscribe, subscribe],
+      [subscribe, '{"type":"complete","id":"1"}', subscribe],
+    ];
+    for (const batch of messages) {
+      const socket = await open();
+      const closed = once(socket, 'close');
+      for (const message of batch) socket.send(message);
+      expect((await closed)[0]).toBe(4409);
+    }
+    const isForgotten = async () => {
+      const { values } = await app.app.metrics.subscribers.get();
+      return values.every(({ value }) => value === 0);
+    };
+    await waitFor(isForgotten, { message: 'nothing is subscribed' });
+  });
+
+  it('may use the id of an operation again once that has ended', async () => {
+    const id = await issueCards(app, 1);
+    const query = 'subscription ($id: ID!) { bulkTask(id: $id) { __typename } }';
+    const socket = await open();
+    for (let count = 0; count < 3; count += 1) {
+      socket.send(JSON.stringify({ type: 'subscribe', id: '1', payload: { query, variables: { id } } }));
+      expect(String(await once(socket, 'message'))).toContain('"type":"next"');
+      socket.send('{"type":"complete","id":"1"}');
+      socket.send('{"type":"ping"}');
+      expect(String(await once(socket, 'message'))).toContain('"type":"pong"');
     }
   });
 
@@ -86,25 +124,11 @@ describe('queries and mutations over a WebSocket', () => {
 
 describe('a door that is stopped', () => {
   it('closes its sockets with 1012 and answers new ones with 503; stopping twice is fine', async () => {
-    const { config, db, log } = app.app;
-    const server = fastify();
-    onTestFinished(() => server.close());
-    const feeds = openFeeds(app.app);
-    const secret = 'a secret of this test alone';
-    const auth = openAuth({ db, log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS });
-    onTestFinished(() => auth.stop());
-    const door = await registerGraphql(server, {
-      ...app.app,
-      feeds,
-      auth,
-      links: createSignedLinks({ secret, seconds: 60, publicUrl: () => '' }),
-      uploads: createUploadReader({ maxUploads: 1, stallMs: config.BULKCAST_UPLOAD_STALL_MS }),
-    });
-    const url = `${(await server.listen()).replace('http', 'ws')}/graphql`;
+    const { wsUrl: url, stop } = await openDoor(app);
     const socket = new WebSocket(url, 'graphql-transport-ws');
     await once(socket, 'open');
     const closed = once(socket, 'close');
-    await Promise.all([door.stop(), door.stop(), feeds.stop()]);
+    await Promise.all([stop(), stop()]);
     expect((await closed)[0]).toBe(1012);
     const [error] = await once(new WebSocket(url, 'graphql-transport-ws'), 'error');
     expect(String(error)).toContain('503');

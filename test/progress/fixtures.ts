@@ -2,9 +2,12 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import type { Log, LogFields } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
 import type { Bus } from '../../src/progress/bus.ts';
-import { type Feeds, openFeeds } from '../../src/progress/feeds.ts';
+import { openFeeds } from '../../src/progress/feeds.ts';
+import { openProjectStreams } from '../../src/progress/project-streams.ts';
+import type { Render } from '../../src/progress/renderer.ts';
+import type { Membership, Subscriber } from '../../src/progress/subscriber.ts';
+import { openTaskStreams } from '../../src/progress/task-streams.ts';
 import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { countChunk, insertTask, markRunning } from '../../src/tasks/store.ts';
 import { atEndOfFile } from '../support/at-end.ts';
@@ -27,6 +30,10 @@ export function snapshotOf(changes: Partial<Snapshot> = {}): Snapshot {
     failed: 1,
     error: null,
     requestId: 'v-0123456789abcdef01',
+    parentId: null,
+    changedBy: null,
+    changeReason: null,
+    ratePerSecond: 12.5,
     createdAt,
     startedAt: new Date(createdAt.getTime() + 15),
     updatedAt: new Date(createdAt.getTime() + 999),
@@ -100,54 +107,108 @@ function createTask(db: Database, projectId: string, total: number): Promise<Sna
   );
 }
 
-export interface TestFeeds extends Feeds {
+/** Everything that was sent to one subscriber. */
+export interface Follower {
+  readonly received: readonly Snapshot[];
+  readonly versions: readonly number[];
+  /** Nothing follows. */
+  readonly isOver: boolean;
+  readonly error: unknown;
+  /** Takes nothing more, as a connection whose reader has stopped. */
+  block(): void;
+  /** Takes something again. */
+  unblock(): void;
+  leave(): void;
+}
+
+export interface TestStreams {
   readonly log: RecordedLog;
-  /** How many watches hold something of this gateway. */
-  countWatches(): Promise<number>;
+  /** How often a snapshot was rendered. */
+  readonly rendered: number;
+  followTask(task: Pick<Snapshot, 'id' | 'projectId'>, afterVersion?: number): Follower;
+  followProject(projectId: string, matches?: (snapshot: Snapshot) => boolean): Follower;
+  /** How many followers hold something of this gateway. */
+  count(): number;
+  stop(): Promise<void>;
 }
 
-/** The feeds of one gateway; stopped at the end of the file. */
-export function openTestFeeds(db: Database, bus: Bus): TestFeeds {
+export interface TestStreamsOptions {
+  /** What makes the message of a snapshot; the snapshot itself unless told. */
+  readonly render?: Render<Snapshot>;
+}
+
+/** The streams of one gateway; stopped at the end of the file. All who follow one thing are one group. */
+export function openTestStreams(db: Database, bus: Bus, { render }: TestStreamsOptions = {}): TestStreams {
   const log = recordLog();
-  const metrics = createMetrics();
-  const feeds = openFeeds({ db, bus, log, metrics });
+  const feeds = openFeeds({ db, bus, log });
   atEndOfFile(feeds.stop);
-  const countWatches = async () => {
-    const { values } = await metrics.subscribers.get();
-    return values.reduce((sum, { value }) => sum + value, 0);
+  let followers = 0;
+  let rendered = 0;
+  const count = (change: number) => {
+    followers += change;
   };
-  return { ...feeds, log, countWatches };
+  const renderCounted: Render<Snapshot> = (snapshot) => {
+    rendered += 1;
+    return render === undefined ? snapshot : render(snapshot);
+  };
+  const tasks = openTaskStreams<Snapshot>(feeds, count);
+  const projects = openProjectStreams<Snapshot>(feeds, count);
+  return {
+    log,
+    get rendered() {
+      return rendered;
+    },
+    followTask: ({ projectId, id }, afterVersion = 0) =>
+      follow((subscriber) => tasks.join({ key: id, projectId, id, render: renderCounted }, afterVersion, subscriber)),
+    followProject: (projectId, matches = () => true) => {
+      const stream = { key: `${projectId} ${matches}`, projectId, matches, render: renderCounted };
+      return follow((subscriber) => projects.join(stream, subscriber));
+    },
+    count: () => followers,
+    stop: feeds.stop,
+  };
 }
 
-export interface Reading {
-  readonly received: Snapshot[];
-  readonly versions: number[];
-  isOver: boolean;
-}
-
-/** Reads on until the watch ends. */
-export function readAll(watch: AsyncIterable<Snapshot> | undefined): Reading {
-  if (watch === undefined) throw new Error('expected a watch');
+function follow(join: (subscriber: Subscriber<Snapshot>) => Membership): Follower {
   const received: Snapshot[] = [];
-  const reading: Reading = {
+  let isBlocked = false;
+  let isOver = false;
+  let problem: unknown;
+  const membership = join({
+    send: (snapshot) => {
+      if (isOver) throw new Error('sent after the end');
+      if (!isBlocked) received.push(snapshot);
+      return !isBlocked;
+    },
+    end: (error) => {
+      if (isOver) throw new Error('ended twice');
+      isOver = true;
+      problem = error;
+    },
+  });
+  return {
     received,
     get versions() {
-      return received.map((snapshot) => snapshot.version);
+      return received.map(({ version }) => version);
     },
-    isOver: false,
+    get isOver() {
+      return isOver;
+    },
+    get error() {
+      return problem;
+    },
+    block: () => {
+      isBlocked = true;
+    },
+    unblock: () => {
+      isBlocked = false;
+      membership.resume();
+    },
+    leave: () => {
+      membership.leave();
+      isOver = true;
+    },
   };
-  const read = async () => {
-    for await (const snapshot of watch) received.push(snapshot);
-    reading.isOver = true;
-  };
-  void read();
-  return reading;
-}
-
-/** The watch's iterator, to read one by one. */
-export function iterate(watch: AsyncIterable<Snapshot> | undefined): AsyncIterator<Snapshot> {
-  if (watch === undefined) throw new Error('expected a watch');
-  return watch[Symbol.asyncIterator]();
 }
 
 /** Fails the test file when anything in it lets a rejection go unhandled. */

@@ -8,11 +8,10 @@ import { type ClusterNode, type RedisCluster, startRedisCluster } from '../suppo
 import { waitFor } from '../support/wait.ts';
 import {
   expectNoUnhandledRejection,
+  type Follower,
   openTasks,
-  openTestFeeds,
-  type Reading,
+  openTestStreams,
   type RecordedLog,
-  readAll,
   recordLog,
   snapshotOf,
   type TestTasks,
@@ -69,12 +68,11 @@ it.each(['dies', 'falls silent'] as const)(
     const place = await openPlace();
     const { cluster, projects } = place;
     const [primary] = cluster.primaries;
-    const abort = new AbortController();
-    const watching = await watchTasks(place, abort.signal);
+    const followed = await followTasks(place);
     if (way === 'dies') await primary.server.kill();
     else primary.server.pause();
     await expectPushed(place, projects[1]);
-    await finishAll(place, watching);
+    await finishAll(place, followed);
     const isReplaced = async () => (await cluster.ownerOf(slotAt(projects[0]), cluster.replica)) === cluster.replica;
     await waitFor(isReplaced, { message: 'the replica is promoted' });
     const uses = (log: RecordedLog) => log.lines.findLast(({ event }) => event === 'bus.primaries')?.fields.nodes;
@@ -87,7 +85,6 @@ it.each(['dies', 'falls silent'] as const)(
     else primary.server.resume();
     await waitFor(() => follows(primary), { message: 'it follows the one that replaced it' });
     for (const projectId of projects) await expectPushed(place, projectId);
-    abort.abort();
     await waitFor(async () => (await cluster.channels()).length === 0, { message: 'no channel is left' });
   },
 );
@@ -117,43 +114,43 @@ it('catches up within 5 s after the whole cluster was gone', { timeout: 60_000 }
   const place = await openPlace();
   const { cluster, worker, gateway, projects } = place;
   const nodes = [...cluster.primaries, cluster.replica];
-  const abort = new AbortController();
-  const watching = await watchTasks(place, abort.signal);
+  const followed = await followTasks(place);
   await Promise.all(nodes.map(({ server }) => server.kill()));
   await waitFor(() => !worker.isUp() && !gateway.isUp(), { message: 'the loss is noticed' });
-  await finishAll(place, watching);
+  await finishAll(place, followed);
   await Promise.all(nodes.map((node) => node.restart()));
   const isWhole = async () => String(await nodes[0]?.redis.call('CLUSTER', 'INFO')).includes('cluster_state:ok');
   await waitFor(isWhole, { message: 'the cluster is whole' });
   await waitUntilUp(place);
   for (const projectId of projects) await expectPushed(place, projectId);
-  abort.abort();
   await waitFor(async () => (await cluster.channels()).length === 0, { message: 'no channel is left' });
 });
 
-interface Watching {
+interface Followed {
   readonly task: Snapshot;
-  readonly reading: Reading;
+  readonly follower: Follower;
 }
 
-async function watchTasks({ gateway }: Place, signal: AbortSignal): Promise<Watching[]> {
-  const feeds = openTestFeeds(tasks.db, gateway);
-  const watch = async () => {
-    const projectId = await tasks.createProject();
-    const task = await tasks.createTask(projectId);
-    return { task, reading: readAll(await feeds.watchTask(projectId, task.id, { signal })) };
+async function followTasks({ gateway }: Place): Promise<Followed[]> {
+  const streams = openTestStreams(tasks.db, gateway);
+  const follow = async () => {
+    const task = await tasks.createTask(await tasks.createProject());
+    return { task, follower: streams.followTask(task) };
   };
-  return Promise.all(Array.from({ length: 12 }, watch));
+  const followed = await Promise.all(Array.from({ length: 12 }, follow));
+  const areThere = () => followed.every(({ follower }) => follower.received.length === 1);
+  await waitFor(areThere, { message: 'all are followed' });
+  return followed;
 }
 
 /** Ends every task, publishes the ends, and waits 5 s for all who watch. */
-async function finishAll({ worker }: Place, watching: readonly Watching[]): Promise<void> {
+async function finishAll({ worker }: Place, followed: readonly Followed[]): Promise<void> {
   const ends: Snapshot[] = [];
-  for (const { task } of watching) ends.push(await tasks.finish(task));
+  for (const { task } of followed) ends.push(await tasks.finish(task));
   for (const end of ends) worker.publish(end);
-  const isOver = () => watching.every(({ reading }) => reading.isOver);
+  const isOver = () => followed.every(({ follower }) => follower.isOver);
   await waitFor(isOver, { message: 'everybody has the end', timeoutMs: 5_000 });
-  expect(watching.map(({ reading }) => reading.received.at(-1))).toStrictEqual(ends);
+  expect(followed.map(({ follower }) => follower.received.at(-1))).toStrictEqual(ends);
 }
 
 /** What is published now arrives by the bus, once. */

@@ -9,10 +9,9 @@ import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
 import {
   expectNoUnhandledRejection,
+  type Follower,
   openTasks,
-  openTestFeeds,
-  type Reading,
-  readAll,
+  openTestStreams,
   recordLog,
   snapshotOf,
   type TestTasks,
@@ -99,27 +98,27 @@ it.each(failures)('loses no end and catches up within 5 s after Redis was $name'
   const place = await openPlace();
   const { worker, gateway } = place;
   const projectId = await tasks.createProject();
-  const feeds = openTestFeeds(tasks.db, gateway);
-  const abort = new AbortController();
-  const watchTask = async ({ id }: Snapshot) => readAll(await feeds.watchTask(projectId, id, { signal: abort.signal }));
+  const streams = openTestStreams(tasks.db, gateway);
   const queued = [await tasks.createTask(projectId), await tasks.createTask(projectId)];
-  const project = readAll(await feeds.watchProject(projectId, { matches: () => true, signal: abort.signal }));
-  const readings = await Promise.all(queued.map(watchTask));
+  const project = streams.followProject(projectId);
+  const followers = queued.map((task) => streams.followTask(task));
+  await waitFor(() => followers.every(({ received }) => received.length === 1), { message: 'both are followed' });
   await breakDown(place);
   const ends: Snapshot[] = [];
   for (const task of queued) ends.push(await endAndPublish(worker, task));
   await waitFor(() => !worker.isUp() && !gateway.isUp(), { message: 'the loss is noticed' });
   const during = await tasks.createTask(projectId);
-  readings.push(await watchTask(during));
+  followers.push(streams.followTask(during));
+  await waitFor(() => followers[2]?.received.length === 1, { message: 'the third is followed' });
   ends.push(await endAndPublish(worker, during));
   await mend(place);
-  const caughtUp = () => readings.every(({ isOver }) => isOver) && ends.every((end) => countOf(project, end) === 1);
+  const caughtUp = () => followers.every(({ isOver }) => isOver) && ends.every((end) => countOf(project, end) === 1);
   await waitFor(caughtUp, { message: 'everybody has every end', timeoutMs: 5_000 });
   await waitUntilUp(place);
-  expect(readings.map(({ received }) => received.at(-1))).toStrictEqual(ends);
+  expect(followers.map(({ received }) => received.at(-1))).toStrictEqual(ends);
   for (const end of ends) expect(countOf(project, end)).toBe(1);
   await expectPushed(place, projectId);
-  abort.abort();
+  project.leave();
   await expectReleased(place);
 });
 
@@ -129,7 +128,7 @@ async function endAndPublish(worker: Bus, task: Snapshot): Promise<Snapshot> {
   return end;
 }
 
-function countOf({ received }: Reading, { id, version }: Snapshot): number {
+function countOf({ received }: Follower, { id, version }: Snapshot): number {
   return received.filter((snapshot) => snapshot.id === id && snapshot.version === version).length;
 }
 
@@ -146,8 +145,11 @@ async function expectPushed({ worker, gateway }: Place, projectId: string): Prom
 
 async function expectReleased({ server }: Place): Promise<void> {
   const redis = openClient(server);
-  const isReleased = async () => ((await redis.pubsub('CHANNELS')) as string[]).length === 0;
-  await waitFor(isReleased, { message: 'no channel is left' });
+  await waitFor(async () => (await channelsOf(redis)).length === 0, { message: 'no channel is left' });
+}
+
+async function channelsOf(redis: Redis): Promise<string[]> {
+  return (await redis.pubsub('CHANNELS')) as string[];
 }
 
 function openClient({ url }: RedisServer): Redis {
@@ -178,13 +180,12 @@ it.each(['an administrator', 'its limit for output'] as const)(
     const { worker, gateway, server } = place;
     const redis = openClient(server);
     const projectId = await tasks.createProject();
-    const feeds = openTestFeeds(tasks.db, gateway);
+    const project = openTestStreams(tasks.db, gateway).followProject(projectId);
+    await waitFor(async () => (await channelsOf(redis)).length === 1, { message: 'the gateway listens' });
     let interruptions = 0;
     gateway.onInterrupted(() => {
       interruptions += 1;
     });
-    const abort = new AbortController();
-    const project = readAll(await feeds.watchProject(projectId, { matches: () => true, signal: abort.signal }));
     if (who === 'its limit for output') await redis.config('SET', 'client-output-buffer-limit', 'pubsub 16kb 16kb 1');
     const startedMs = performance.now();
     for (let cut = 1; cut <= 6; cut += 1) {
@@ -200,7 +201,7 @@ it.each(['an administrator', 'its limit for output'] as const)(
     expect(interruptions).toBeLessThan(20);
     await redis.config('SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60');
     await expectPushed(place, projectId);
-    abort.abort();
+    project.leave();
     await expectReleased(place);
   },
 );

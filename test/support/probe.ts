@@ -4,7 +4,7 @@ import { itemList } from '../../src/tasks/input.ts';
 import { defineOperation, type Failure } from '../../src/tasks/operation.ts';
 
 export interface ProbeItem {
-  readonly say: 'ok' | 'refuse' | 'throw' | 'hang';
+  readonly say: 'ok' | 'refuse' | 'throw' | 'hang' | 'mistake' | 'bad value' | 'outage';
   readonly name?: string;
 }
 
@@ -14,6 +14,7 @@ export function createProbe(options: { readonly chunkSize?: number } = {}) {
   const held = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
   let broken = true;
+  let outages = 0;
   const operation = defineOperation<{ items: ProbeItem[] }, ProbeItem>({
     name: 'probe',
     model: 'ASYNC_ACTION',
@@ -37,6 +38,15 @@ export function createProbe(options: { readonly chunkSize?: number } = {}) {
         reached.resolve();
         await held.promise;
       }
+      const of = (word: string) => chunk.items.find(({ say }) => say === word);
+      const mistaken = of('mistake');
+      if (mistaken !== undefined) throw new TypeError(`cannot read ${mistaken.name}`);
+      const bad = of('bad value');
+      if (bad !== undefined) await sql`select ${bad.name}::integer`.execute(tx);
+      if (broken && of('outage') !== undefined) {
+        outages += 1;
+        throw Object.assign(new Error('could not serialize access'), { code: '40001' });
+      }
       if (broken && chunk.items.some(({ say }) => say === 'throw')) throw new Error('an item said throw');
       return { failures };
     },
@@ -47,7 +57,9 @@ export function createProbe(options: { readonly chunkSize?: number } = {}) {
     release: () => held.resolve(),
     /** Resolves when a chunk hangs. */
     hanging: reached.promise,
-    /** From now on `throw` is like `ok`. */
+    /** How often an `outage` has been met. */
+    outages: () => outages,
+    /** From now on `throw` and `outage` are like `ok`. */
     mend: () => {
       broken = false;
     },

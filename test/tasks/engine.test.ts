@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { listFailures } from '../../src/tasks/failures.ts';
 import { giveUpChunk, runChunk } from '../../src/tasks/run.ts';
 import { startTask } from '../../src/tasks/start.ts';
-import { listFailures, readTask } from '../../src/tasks/store.ts';
+import { readTask } from '../../src/tasks/store.ts';
 import { startWorker } from '../../src/worker.ts';
 import { openTestEngine, type TestEngine } from '../support/engine.ts';
 import { createProbe, type ProbeItem } from '../support/probe.ts';

@@ -3,6 +3,7 @@ import type { GatewayDeps } from '../../deps.ts';
 import { readWireDate } from '../../domain/dates.ts';
 import { notFound } from '../../errors.ts';
 import { operationOf } from '../../tasks/engine.ts';
+import { listFailures } from '../../tasks/failures.ts';
 import type { Failure, ResultShape } from '../../tasks/operation.ts';
 import {
   asyncActionStatusOf,
@@ -17,7 +18,7 @@ import {
 } from '../../tasks/results.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { isFinal } from '../../tasks/state.ts';
-import { findTask, listFailures, listTasks } from '../../tasks/store.ts';
+import { findTask, listTasks } from '../../tasks/store.ts';
 import { callerOf, watcherOf } from '../door.ts';
 import { answerPoll } from '../polls.ts';
 import { invalidParameter, readLimit } from './paging.ts';
@@ -67,12 +68,19 @@ async function findAction(deps: GatewayDeps, projectId: string, id: string): Pro
 async function waitForStart(deps: GatewayDeps, task: Snapshot): Promise<Snapshot> {
   const waitMs = deps.config.BULKCAST_POLL_WAIT_MS;
   if (waitMs === 0) return task;
-  const signal = AbortSignal.timeout(waitMs);
-  const watch = await deps.feeds.watchTask(task.projectId, task.id, { afterVersion: task.version, signal });
-  for await (const newer of watch ?? []) {
-    if (newer.state !== 'QUEUED') return newer;
+  const started = Promise.withResolvers<Snapshot>();
+  const accept = (newer: Snapshot | undefined) => {
+    if (newer !== undefined && newer.state !== 'QUEUED') started.resolve(newer);
+  };
+  const timeout = setTimeout(() => started.resolve(task), waitMs);
+  const watch = deps.feeds.watchTask(task.projectId, task.id, accept);
+  try {
+    watch.read().then(accept, () => started.resolve(task));
+    return await started.promise;
+  } finally {
+    clearTimeout(timeout);
+    watch.leave();
   }
-  return task;
 }
 
 function describe(deps: GatewayDeps, task: Snapshot): Action {

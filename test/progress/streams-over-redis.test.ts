@@ -3,10 +3,9 @@ import { openRedisBus } from '../../src/progress/redis-bus.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait.ts';
-import { openTasks, openTestFeeds, readAll, recordLog, type TestTasks } from './fixtures.ts';
+import { openTasks, openTestStreams, recordLog, type TestTasks } from './fixtures.ts';
 
 let tasks: TestTasks;
-const never = new AbortController().signal;
 
 beforeAll(async () => {
   tasks = await openTasks();
@@ -24,11 +23,10 @@ it('shows a task of any worker on every gateway at once', async () => {
   const projectId = await tasks.createProject();
   const worker = openBus(url);
   await waitFor(worker.isUp, { message: 'the worker is connected' });
-  const gateways = [openBus(url), openBus(url)].map((bus) => openTestFeeds(tasks.db, bus));
+  const gateways = [openBus(url), openBus(url)].map((bus) => openTestStreams(tasks.db, bus));
   const queued = await tasks.createTask(projectId);
-  const readings = await Promise.all(
-    gateways.map(async (feeds) => readAll(await feeds.watchTask(projectId, queued.id, { signal: never }))),
-  );
+  const readings = gateways.map((streams) => streams.followTask(queued));
+  await waitFor(() => readings.every(({ received }) => received.length === 1), { message: 'both have the snapshot' });
   const final = await tasks.finish(queued);
   const publishedMs = performance.now();
   worker.publish(final);
@@ -42,13 +40,12 @@ it('reads a task only after it has subscribed, so that no change can fall betwee
   const projectId = await tasks.createProject();
   const bus = openBus(server.url);
   await waitFor(bus.isUp, { message: 'the bus is up' });
-  const feeds = openTestFeeds(tasks.db, bus);
+  const streams = openTestStreams(tasks.db, bus);
   const queued = await tasks.createTask(projectId);
   server.pause();
-  const opening = feeds.watchTask(projectId, queued.id, { signal: never });
+  const reading = streams.followTask(queued);
   const running = await tasks.change(queued);
   server.resume();
-  const reading = readAll(await opening);
   await waitFor(() => reading.received.length > 0, { message: 'the snapshot arrives' });
   expect(reading.received).toStrictEqual([running]);
 });

@@ -1,0 +1,58 @@
+import type { Database } from '../db/client.ts';
+import { type Snapshot, toSnapshot } from './snapshot.ts';
+import type { TaskState } from './state.ts';
+
+/** A state that a task entered. */
+export interface TaskEvent {
+  readonly state: TaskState;
+  readonly version: number;
+  readonly at: Date;
+  /** Who asked for it, an app id or a merchant; null: its own progress. */
+  readonly actor: string | null;
+  readonly reason: string | null;
+}
+
+const maxEvents = 1_000;
+const maxChildren = 100;
+
+/** The states that a task entered, oldest first. */
+export async function listEvents(db: Database, taskId: string): Promise<TaskEvent[]> {
+  return db
+    .selectFrom('task_events')
+    .select(['state', 'version', 'at', 'actor', 'reason'])
+    .where('task_id', '=', taskId)
+    .orderBy('version')
+    .limit(maxEvents)
+    .execute();
+}
+
+/** A stretch of a task's life. */
+export interface TaskPhase {
+  readonly name: 'STAGING' | 'RUNNING' | 'FINISHING';
+  readonly startedAt: Date;
+  /** Null while it lasts. */
+  readonly endedAt: Date | null;
+}
+
+/** The phases that a task has been through, from its events: it is stored once it is staged, and pauses are part of RUNNING. */
+export function phasesOf({ createdAt, startedAt, completedAt }: Snapshot, events: readonly TaskEvent[]): TaskPhase[] {
+  const stagedAt = events[0]?.at ?? createdAt;
+  const finishingAt = events.find(({ state }) => state === 'CANCELING')?.at ?? null;
+  const phases: TaskPhase[] = [{ name: 'STAGING', startedAt: createdAt, endedAt: stagedAt }];
+  if (startedAt !== null) phases.push({ name: 'RUNNING', startedAt, endedAt: finishingAt ?? completedAt });
+  if (finishingAt !== null) phases.push({ name: 'FINISHING', startedAt: finishingAt, endedAt: completedAt });
+  return phases;
+}
+
+/** The tasks that try the failures of a task again, oldest first. */
+export async function listChildren(db: Database, parentId: string): Promise<Snapshot[]> {
+  const rows = await db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('parent_id', '=', parentId)
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(maxChildren)
+    .execute();
+  return rows.map(toSnapshot);
+}

@@ -1,0 +1,177 @@
+import { sql } from 'kysely';
+import type { Database, Tx } from '../db/client.ts';
+import { badInput } from '../errors.ts';
+import { readItems } from './chunks.ts';
+import { type EngineDeps, operationOf } from './engine.ts';
+import { isStorable } from './input.ts';
+import type { Plan } from './operation.ts';
+import { type Snapshot, toSnapshot } from './snapshot.ts';
+import { checkKey, oncePerKey, stageTask } from './start.ts';
+import { isFinal } from './state.ts';
+import { readClock } from './store.ts';
+import { handOut } from './turns.ts';
+
+/** An item that takes the place of a failed one. */
+export interface CorrectedItem {
+  /** Of the failure. */
+  readonly row: number;
+  readonly item: unknown;
+}
+
+export interface RetryRequest {
+  /** The task whose failures are to be tried again. */
+  readonly id: string;
+  readonly projectId: string;
+  readonly requestId: string;
+  readonly actor: string;
+  readonly idempotencyKey?: string | undefined;
+  readonly corrections?: readonly CorrectedItem[] | undefined;
+}
+
+/**
+ * Starts a task of the failed items only, in their order: row n is the n-th failure. The task must have ended, have failures, and not
+ * be tried again already. Throws BAD_USER_INPUT otherwise, IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
+ */
+export async function retryFailures(deps: EngineDeps, request: RetryRequest): Promise<Snapshot> {
+  const { id, projectId, idempotencyKey: key, corrections = [] } = request;
+  checkKey(key);
+  const { task, isNew } = await deps.db.transaction().execute((tx) => {
+    // Stored with the key: never changed.
+    const scope = key === undefined ? undefined : { projectId, operation: 'tasks.retry_failures', key };
+    return oncePerKey(tx, scope, { id, corrections }, () => writeRetry(deps, tx, request));
+  });
+  if (isNew) {
+    const { operation, total, requestId } = task;
+    deps.log.info('task.started', {
+      task: task.id,
+      operation,
+      total,
+      project: projectId,
+      request: requestId,
+      parent: id,
+    });
+    deps.publish(task);
+  }
+  return task;
+}
+
+async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Promise<Snapshot> {
+  const { projectId, requestId, actor } = request;
+  const parent = await takeParent(tx, request);
+  const operation = operationOf(deps.operations, parent.operation);
+  const createdAt = await readClock(tx);
+  const parameters =
+    (await operation.replan?.(parent.parameters, { tx, projectId, limits: deps.limits })) ?? parent.parameters;
+  const items = await planItems(tx, parent, correctionsByRow(request.corrections ?? []));
+  const { task } = await stageTask(
+    deps,
+    tx,
+    operation,
+    { parameters, items },
+    {
+      projectId,
+      requestId,
+      createdAt,
+      startedBy: actor,
+      parentId: parent.id,
+    },
+  );
+  await handOut(deps, tx, projectId);
+  return task;
+}
+
+/** Takes the task for this transaction, so that two requests cannot both try it again. */
+async function takeParent(tx: Tx, { id, projectId }: RetryRequest): Promise<Snapshot> {
+  const row = await tx
+    .selectFrom('tasks')
+    .selectAll()
+    .where('id', '=', id)
+    .where('project_id', '=', projectId)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw badInput(['id'], 'NOT_FOUND', `Cannot find bulk task with id ${id}`);
+  const task = toSnapshot(row);
+  if (!isFinal(task.state)) throw badInput(['id'], 'NOT_ENDED', `A task that is ${task.state} may still have failures`);
+  if (task.failed === 0) throw badInput(['id'], 'NO_FAILURES', 'No item of this task has failed');
+  const child = await tx
+    .selectFrom('tasks')
+    .select('id')
+    .where('parent_id', '=', id)
+    // One that ended without any item done stands in nobody's way.
+    .where((eb) => eb.or([eb('completed_at', 'is', null), eb('succeeded', '>', 0)]))
+    .executeTakeFirst();
+  if (child !== undefined) {
+    throw badInput(['id'], 'ALREADY_RETRIED', `The failures of this task are tried again by ${child.id}`);
+  }
+  return task;
+}
+
+function correctionsByRow(corrections: readonly CorrectedItem[]): Map<number, unknown> {
+  const byRow = new Map<number, unknown>();
+  for (const [index, { row, item }] of corrections.entries()) {
+    if (byRow.has(row)) throw badInput(['corrections', index, 'row'], 'STANDS_TWICE', `Row ${row} stands twice`, row);
+    byRow.set(row, item);
+  }
+  return byRow;
+}
+
+async function planItems(tx: Tx, parent: Snapshot, corrections: ReadonlyMap<number, unknown>): Promise<Plan['items']> {
+  const rows = await findFailedRows(tx, parent.id, [...corrections.keys()]);
+  for (const [index, [row, item]] of [...corrections].entries()) {
+    const where = ['corrections', index] as const;
+    if (!rows.has(row))
+      throw badInput([...where, 'row'], 'NO_FAILURE', `Row ${row} has not failed, or stands twice`, row);
+    if (!isStorable(item)) throw badInput([...where, 'item'], 'INVALID', 'A text must not contain NUL');
+  }
+  const [first] = await readChunks(tx, parent.id, -1);
+  if (first === undefined) throw new Error(`the task ${parent.id} has failures and no items`);
+  if (first.items !== null) return failedItems(tx, parent.id, corrections);
+  if (corrections.size > 0) throw badInput(['corrections'], 'NO_ITEMS', 'The items of this task are made by it');
+  return { count: parent.failed };
+}
+
+async function* failedItems(tx: Tx, parentId: string, corrections: ReadonlyMap<number, unknown>) {
+  let after = -1;
+  for (;;) {
+    const [chunk] = await readChunks(tx, parentId, after);
+    if (chunk === undefined) return;
+    after = chunk.number;
+    const items = readItems(chunk.items ?? '[]');
+    for (const row of chunk.rows) {
+      const item = items[row - chunk.first_row];
+      const corrected = corrections.get(row);
+      if (corrected !== undefined && kindOf(corrected) !== kindOf(item)) {
+        const index = [...corrections.keys()].indexOf(row);
+        throw badInput(
+          ['corrections', index, 'item'],
+          'INVALID',
+          `Row ${row} is ${kindOf(item)}, not ${kindOf(corrected)}`,
+        );
+      }
+      yield corrected ?? item;
+    }
+  }
+}
+
+function kindOf(item: unknown): string {
+  return Array.isArray(item) ? 'a list' : typeof item === 'object' ? 'an object' : `a ${typeof item}`;
+}
+
+/** The next chunk with failures after that number, with their rows. */
+async function readChunks(tx: Tx, taskId: string, after: number) {
+  const { rows } = await sql<{ number: number; first_row: number; items: string | null; rows: number[] }>`
+    select number, first_row, items, failed.rows
+    from chunks, lateral (
+      select array_agg(row_number order by row_number) as rows from failures
+      where failures.task_id = chunks.task_id and row_number between first_row and first_row + size - 1
+    ) as failed
+    where task_id = ${taskId} and number > ${after} and failed.rows is not null
+    order by number limit 1`.execute(tx);
+  return rows;
+}
+
+async function findFailedRows(db: Database | Tx, taskId: string, rows: readonly number[]): Promise<Set<number>> {
+  const { rows: found } = await sql<{ row_number: number }>`
+    select row_number from failures where task_id = ${taskId} and row_number = any(${rows}::integer[])`.execute(db);
+  return new Set(found.map(({ row_number }) => row_number));
+}

@@ -1,0 +1,128 @@
+import { sql } from 'kysely';
+import { beforeAll, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../support/gateway.ts';
+import { ask, importVouchers, issueCards, succeeded } from './client.ts';
+
+interface Retried {
+  readonly retried: {
+    readonly task: { readonly id: string; readonly counts: object } | null;
+    readonly userErrors: readonly object[];
+  };
+}
+
+const retry = `mutation ($id: ID!, $corrections: [CorrectedItemInput!], $key: String) {
+  retried: retryBulkTaskFailures(id: $id, corrections: $corrections, idempotencyKey: $key) {
+    task { ... on TaskProgress { id parent { id } counts { total } } } userErrors { field code } } }`;
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+const tryAgain = async (id: string, variables: object = {}, headers = app.project.headers) =>
+  (await ask<Retried>(app, retry, { id, ...variables }, headers)).data.retried;
+
+/** An import of vouchers of which the rows 2 and 4 are refused, over two chunks. */
+async function importSome(prefix: string): Promise<string> {
+  const voucher = (code: string) => ({
+    code,
+    type: 'DISCOUNT_VOUCHER',
+    discount: { type: 'PERCENT', percent_off: 10 },
+  });
+  const vouchers = ['a', 'b', 'c', 'd', 'e'].map((name, index) => ({
+    ...voucher(`${prefix}-${name}`),
+    ...(index % 2 === 1 && { type: 'GIFT_VOUCHER', discount: undefined }),
+  }));
+  const response = await fetch(`${app.url}/v1/vouchers/import`, {
+    method: 'POST',
+    headers: { ...app.project.headers, 'content-type': 'application/json' },
+    body: JSON.stringify(vouchers),
+  });
+  const { async_action_id: id } = (await response.json()) as { async_action_id: string };
+  await succeeded(app, id);
+  return id;
+}
+
+async function read(id: string) {
+  const query = `query ($id: ID!) { bulkTask(id: $id) { ... on TaskProgress { state counts { succeeded failed }
+    parent { id } children { id } failures { nodes { row key } } } } }`;
+  return (await ask<{ bulkTask: object }>(app, query, { id })).data.bulkTask;
+}
+
+test('the failed items make a task of their own, some of them corrected, and the two are linked', async () => {
+  const id = await importSome('one');
+  expect(await read(id)).toMatchObject({ counts: { succeeded: 3, failed: 2 }, parent: null, children: [] });
+  const item = { code: 'one-b', type: 'DISCOUNT_VOUCHER', discount: { type: 'PERCENT', percent_off: 5 } };
+  const { task, userErrors } = await tryAgain(id, { corrections: [{ row: 2, item }] });
+  expect([task, userErrors]).toMatchObject([{ parent: { id }, counts: { total: 2 } }, []]);
+  const child = task?.id ?? '';
+  await succeeded(app, child);
+  expect(await read(child)).toMatchObject({
+    counts: { succeeded: 1, failed: 1 },
+    parent: { id },
+    failures: { nodes: [{ row: 2, key: 'one-d' }] },
+  });
+  expect(await read(id)).toMatchObject({ children: [{ id: child }] });
+  expect(await tryAgain(id)).toMatchObject({ task: null, userErrors: [{ field: ['id'], code: 'ALREADY_RETRIED' }] });
+  expect((await tryAgain(child)).task?.counts).toEqual({ total: 1 });
+});
+
+test('the same key gives the same task, with other corrections it is refused', async () => {
+  const id = await importSome('two');
+  const first = await tryAgain(id, { key: 'again' });
+  expect(first.task).not.toBeNull();
+  expect((await tryAgain(id, { key: 'again' })).task?.id).toBe(first.task?.id);
+  const corrections = [{ row: 2, item: {} }];
+  expect((await tryAgain(id, { key: 'again', corrections })).userErrors).toEqual([
+    { field: ['idempotencyKey'], code: 'IDEMPOTENCY_KEY_REUSED' },
+  ]);
+});
+
+test('of several requests at the same time one starts a task', async () => {
+  const id = await importSome('three');
+  const answers = await Promise.all(Array.from({ length: 5 }, () => tryAgain(id)));
+  expect(answers.filter(({ task }) => task !== null)).toHaveLength(1);
+});
+
+test.each([
+  ['a row that has not failed', [{ row: 1, item: {} }], ['corrections', '0', 'row'], 'NO_FAILURE'],
+  ['a row that stands twice', [2, 2].map((row) => ({ row, item: {} })), ['corrections', '1', 'row'], 'STANDS_TWICE'],
+  ['an item of another kind', [{ row: 4, item: 'x' }], ['corrections', '0', 'item'], 'INVALID'],
+  ['a text with NUL', [{ row: 4, item: { code: '\0' } }], ['corrections', '0', 'item'], 'INVALID'],
+])('corrections with %s are refused', async (what, corrections, field, code) => {
+  const id = await importSome(`bad ${what}`.slice(0, 40));
+  expect(await tryAgain(id, { corrections })).toEqual({ task: null, userErrors: [{ field, code }] });
+});
+
+test('a task without failures, one that runs, and another project’s are refused', async () => {
+  const good = await issueCards(app, 10);
+  await succeeded(app, good);
+  expect((await tryAgain(good)).userErrors).toEqual([{ field: ['id'], code: 'NO_FAILURES' }]);
+  const quiet = await startTestApp({ role: 'gateway' });
+  const queued = await importVouchers(quiet, [{ code: 'X', type: 'GIFT_VOUCHER' }]);
+  const { data } = await ask<Retried>(quiet, retry, { id: queued });
+  expect(data.retried.userErrors).toEqual([{ field: ['id'], code: 'NOT_ENDED' }]);
+  const id = await importSome('four');
+  const stranger = await app.createProject();
+  expect((await tryAgain(id, {}, stranger.headers)).userErrors).toEqual([{ field: ['id'], code: 'NOT_FOUND' }]);
+});
+
+test('cards of the second try get ids of their own', async () => {
+  const input = {
+    programId: app.project.programId,
+    initialValue: '5.00',
+    recipients: [{ customerEmail: 'good@example.com' }, { customerEmail: 'not an address' }],
+  };
+  const start = `mutation ($input: IssueGiftCardsInput!) { issueGiftCards(input: $input) { task { id } } }`;
+  const { data } = await ask<{ issueGiftCards: { task: { id: string } } }>(app, start, { input });
+  const { id } = data.issueGiftCards.task;
+  await succeeded(app, id);
+  const corrections = [{ row: 2, item: { customerEmail: 'mended@example.com' } }];
+  const { task } = await tryAgain(id, { corrections });
+  await succeeded(app, task?.id ?? '');
+  expect(await read(task?.id ?? '')).toMatchObject({ counts: { succeeded: 1, failed: 0 } });
+  const { rows } = await sql`select customer_email from gift_cards where customer_email like '%@example.com'
+    order by customer_email`.execute(app.app.db);
+  expect(rows).toEqual([{ customer_email: 'good@example.com' }, { customer_email: 'mended@example.com' }]);
+});
