@@ -54,5 +54,7 @@ export async function openApp(config: Config, databaseUrl: string, log: Log): Pr
 
 function openBus(config: Config, log: Log, metrics: Metrics): Bus {
   const failed = () => metrics.publishFailures.inc();
-  return config.REDIS_URL === undefined ? openMemoryBus() : openRedisBus({ url: config.REDIS_URL, log, failed });
+  const bus = config.REDIS_URL === undefined ? openMemoryBus() : openRedisBus({ url: config.REDIS_URL, log, failed });
+  bus.onInterrupted(() => metrics.busInterruptions.inc());
+  return bus;
 }

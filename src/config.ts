@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logLevels } from './log.ts';
+import { parseRedisUrl } from './progress/redis-address.ts';
 
 /** Every setting, parsed. Only this file reads the environment. */
 export type Config = Readonly<z.infer<typeof settings>>;
@@ -22,9 +23,12 @@ const settings = z.object({
     .optional()
     .describe('Postgres; without it an embedded Postgres 18 runs in the data directory'),
   REDIS_URL: z
-    .url({ protocol: /^rediss?$/, error: 'expected a URL redis://host:port' })
+    .string()
+    .refine(isRedisUrl, 'expected a URL redis://user:password@host:port, or redis-cluster://host:port,host:port')
     .optional()
-    .describe('Redis that carries progress between processes; without it one process must play all roles'),
+    .describe(
+      'Redis, or Redis Cluster, that carries progress between processes; without it one process must play all roles',
+    ),
   BULKCAST_ROLE: z.enum(['all', 'gateway', 'worker']).default('all').describe('What this process does'),
   BULKCAST_DATA_DIR: z.string().min(1).default('.bulkcast').describe('Where the embedded default keeps its data'),
   BULKCAST_PUBLIC_URL: z
@@ -107,6 +111,14 @@ function readOrigins(text: string): '*' | readonly string[] | undefined {
   if (text.trim() === '*') return '*';
   const origins = text.split(',').map((origin) => origin.trim());
   return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : undefined;
+}
+
+function isRedisUrl(text: string): boolean {
+  try {
+    return parseRedisUrl(text).urls.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 const bootstrapNames = [

@@ -29,7 +29,8 @@ export function registerHealth(server: FastifyInstance, deps: HealthDeps): void 
   });
 
   server.get('/metrics', async (_request, reply) => {
-    const { registry, unfinishedTasks } = deps.metrics;
+    const { registry, unfinishedTasks, busUp } = deps.metrics;
+    busUp.set(deps.bus.isUp() ? 1 : 0);
     const counts = await countUnfinishedTasks(deps.db);
     unfinishedTasks.reset();
     for (const { state, operation, count } of counts) unfinishedTasks.set({ state, operation }, count);

@@ -9,6 +9,8 @@ export interface Metrics {
   readonly unfinishedTasks: Gauge<'state' | 'operation'>;
   readonly tasksEnded: Counter<'operation' | 'state'>;
   readonly publishFailures: Counter;
+  readonly busUp: Gauge;
+  readonly busInterruptions: Counter;
   readonly subscribers: Gauge<'kind'>;
   readonly requestSeconds: Histogram<'door' | 'status'>;
 }
@@ -56,6 +58,16 @@ export function createMetrics(): Metrics {
     publishFailures: new Counter({
       name: 'bulkcast_publish_failures_total',
       help: 'Snapshots that the bus did not take; subscribers got them later from the database',
+      registers,
+    }),
+    busUp: new Gauge({
+      name: 'bulkcast_bus_up',
+      help: '1 while this process has all its connections to Redis, or needs none, else 0',
+      registers,
+    }),
+    busInterruptions: new Counter({
+      name: 'bulkcast_bus_interruptions_total',
+      help: 'Returns of the bus after messages may have been lost; each reads everything watched again',
       registers,
     }),
     subscribers: new Gauge({

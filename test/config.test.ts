@@ -25,6 +25,19 @@ test('tells every problem at once, each with its variable', () => {
   }
 });
 
+test('takes one Redis or the nodes of a cluster, and refuses what is neither', () => {
+  const urls = [
+    'redis://redis:6379',
+    'rediss://user:p%40ss@redis',
+    'redis-cluster://one:7000,two:7000',
+    'rediss-cluster://one',
+  ];
+  for (const url of urls) expect(read({ REDIS_URL: url })).toMatchObject({ REDIS_URL: url });
+  for (const url of ['redis:6379', 'http://redis', 'redis-cluster://one,', 'redis://user:%zz@redis']) {
+    expect(() => read({ REDIS_URL: url })).toThrow('REDIS_URL: expected a URL redis://');
+  }
+});
+
 test('a migration needs its database and nothing else', () => {
   expect(readMigrationConfig({ DATABASE_URL: 'postgres://h/d', BULKCAST_ROLE: 'worker' })).toEqual({
     DATABASE_URL: 'postgres://h/d',

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/client.ts';
 import type { Log, LogFields } from '../../src/log.ts';
 import type { Bus } from '../../src/progress/bus.ts';
@@ -208,4 +209,17 @@ function follow(join: (subscriber: Subscriber<Snapshot>) => Membership): Followe
       isOver = true;
     },
   };
+}
+
+/** Fails the test file when anything in it lets a rejection go unhandled. */
+export function expectNoUnhandledRejection(): void {
+  const unhandled: unknown[] = [];
+  const remember = (reason: unknown) => void unhandled.push(reason);
+  beforeAll(() => {
+    process.on('unhandledRejection', remember);
+  });
+  afterAll(() => {
+    process.off('unhandledRejection', remember);
+    expect(unhandled).toStrictEqual([]);
+  });
 }

@@ -128,6 +128,16 @@ it('neither waits nor piles up while a silent Redis takes nothing', async () => 
   await waitFor(() => bus.failures === 12_000, { message: 'the rest fails with the connection' });
 });
 
+it('holds back at most 32 MiB for a silent Redis', async () => {
+  const server = await startRedis();
+  const bus = openTestBus(server.url);
+  await waitFor(bus.isUp, { message: 'the bus is up' });
+  server.pause();
+  const snapshot = snapshotOf({ parameters: { text: 'x'.repeat(1_048_576) } });
+  for (let count = 0; count < 50; count += 1) bus.publish(snapshot);
+  await waitFor(() => bus.failures === 19, { message: 'what is too much fails at once', timeoutMs: 1_000 });
+});
+
 it('stops within 2 s although Redis is silent', async () => {
   const server = await startRedis();
   const bus = openTestBus(server.url);

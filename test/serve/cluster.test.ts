@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startRedis } from '../support/redis.ts';
-import { type Cluster, issueCards, keysOf, startCluster, type Update, watch } from './cluster.ts';
+import { type Cluster, expectOrder, issueCards, keysOf, readMetric, startCluster, watch } from './cluster.ts';
 
 let cluster: Cluster;
 
@@ -11,12 +11,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await cluster.stop()).toEqual([0, 0, 0, 0]);
 });
-
-function expectOrder(updates: readonly Update[]): void {
-  const versions = updates.map((update) => update.version);
-  expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
-  expect(updates.filter((update) => update.state === 'SUCCEEDED')).toHaveLength(1);
-}
 
 test('a subscriber of either gateway sees a task that was started at the other', async () => {
   const [first, second] = cluster.gateways;
@@ -53,6 +47,7 @@ test('Redis going away hurts neither work nor polls, and subscribers catch up', 
     const poll = await fetch(`${gateway.url}/v1/async-actions`, { headers: keysOf(credentials) });
     expect(poll.status).toBe(200);
     expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({ status: 'ok', bus: 'down' });
+    expect(await readMetric(gateway, 'bulkcast_bus_up')).toBe(0);
   }
 
   await startRedis({ port: redis.port });
@@ -61,6 +56,10 @@ test('Redis going away hurts neither work nor polls, and subscribers catch up', 
     return (await Promise.all(answers)).every((answer) => (answer as { bus: string }).bus === 'up');
   };
   await expect.poll(isUp, { timeout: 5_000 }).toBe(true);
+  for (const gateway of cluster.gateways) {
+    expect(await readMetric(gateway, 'bulkcast_bus_up')).toBe(1);
+    expect(await readMetric(gateway, 'bulkcast_bus_interruptions_total')).toBeGreaterThan(0);
+  }
   const after = await issueCards(second, credentials, 60_000);
   const updates = await watch(first, credentials, after);
   expectOrder(updates);

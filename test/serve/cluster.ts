@@ -1,4 +1,5 @@
 import { createClient } from 'graphql-ws';
+import { expect } from 'vitest';
 import { makeUpCredentials, type ProjectCredentials } from '../../src/auth/projects.ts';
 import { createDatabase } from '../support/database.ts';
 import { type ServeProcess, startServe } from '../support/processes.ts';
@@ -24,16 +25,7 @@ export interface Update {
 export async function startCluster(): Promise<Cluster> {
   const [{ url }, redis] = await Promise.all([createDatabase(), startRedis()]);
   const credentials = makeUpCredentials();
-  const environment = {
-    DATABASE_URL: url,
-    REDIS_URL: redis.url,
-    BULKCAST_SECRET: 'a secret of the tests, long enough for HMAC',
-    BULKCAST_BOOTSTRAP_APP_ID: credentials.appId,
-    BULKCAST_BOOTSTRAP_APP_TOKEN: credentials.appToken,
-    BULKCAST_BOOTSTRAP_USERNAME: credentials.username,
-    BULKCAST_BOOTSTRAP_PASSWORD: credentials.password,
-    BULKCAST_BOOTSTRAP_PROGRAM_ID: credentials.programId,
-  };
+  const environment = environmentOf(url, redis.url, credentials);
   const start = (role: string) => startServe({ ...environment, BULKCAST_ROLE: role });
   const processes = await Promise.all(['gateway', 'gateway', 'worker', 'worker'].map(start));
   return {
@@ -43,6 +35,20 @@ export async function startCluster(): Promise<Cluster> {
     credentials,
     environment,
     stop: () => Promise.all(processes.map((running) => running.stop())),
+  };
+}
+
+/** The settings that all processes of an installation share. */
+export function environmentOf(databaseUrl: string, redisUrl: string, credentials: ProjectCredentials) {
+  return {
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    BULKCAST_SECRET: 'a secret of the tests, long enough for HMAC',
+    BULKCAST_BOOTSTRAP_APP_ID: credentials.appId,
+    BULKCAST_BOOTSTRAP_APP_TOKEN: credentials.appToken,
+    BULKCAST_BOOTSTRAP_USERNAME: credentials.username,
+    BULKCAST_BOOTSTRAP_PASSWORD: credentials.password,
+    BULKCAST_BOOTSTRAP_PROGRAM_ID: credentials.programId,
   };
 }
 
@@ -81,4 +87,17 @@ export async function watch(gateway: { url: string }, credentials: ProjectCreden
 
 export function keysOf({ appId, appToken }: ProjectCredentials) {
   return { 'X-App-Id': appId, 'X-App-Token': appToken };
+}
+
+/** Versions only grow, and the end comes once. */
+export function expectOrder(updates: readonly Update[]): void {
+  const versions = updates.map((update) => update.version);
+  expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
+  expect(updates.filter((update) => update.state === 'SUCCEEDED')).toHaveLength(1);
+}
+
+/** A metric without labels, as the process tells it. */
+export async function readMetric({ url }: { url: string }, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }

@@ -18,11 +18,14 @@ export interface RedisServer {
   resume(): void;
 }
 
-/** A real redis-server on 127.0.0.1 that keeps nothing on disk, on this port or a free one; ends with the test file. */
-export async function startRedis(options: { readonly port?: number } = {}): Promise<RedisServer> {
+/** A real redis-server on 127.0.0.1 that keeps no data on disk, on this port or a free one; ends with the test file. */
+export async function startRedis(
+  options: { readonly port?: number; readonly settings?: readonly string[] } = {},
+): Promise<RedisServer> {
+  const { settings = [] } = options;
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await findFreePort());
-    const child = await spawnRedis(port);
+    const child = await spawnRedis(port, settings);
     const end = () => child.kill('SIGKILL');
     process.once('exit', end);
     child.once('exit', () => process.off('exit', end));
@@ -31,8 +34,20 @@ export async function startRedis(options: { readonly port?: number } = {}): Prom
   }
 }
 
-async function spawnRedis(port: number): Promise<ChildProcess> {
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', tmpdir()];
+async function spawnRedis(port: number, settings: readonly string[]): Promise<ChildProcess> {
+  const args = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    tmpdir(),
+    ...settings,
+  ];
   const child = spawn('redis-server', args, { stdio: 'ignore' });
   try {
     await once(child, 'spawn');

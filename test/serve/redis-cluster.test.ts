@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { makeUpCredentials } from '../../src/auth/projects.ts';
+import { slotOf } from '../../src/progress/cluster-slots.ts';
+import { createDatabase } from '../support/database.ts';
+import { type ServeProcess, startServe } from '../support/processes.ts';
+import { startRedisCluster } from '../support/redis-cluster.ts';
+import { waitFor } from '../support/wait.ts';
+import { environmentOf, expectOrder, issueCards, readMetric, watch } from './cluster.ts';
+
+test('processes over a Redis Cluster push on when a slot moves and its primary dies', { timeout: 90_000 }, async () => {
+  const [{ url }, redis] = await Promise.all([createDatabase(), startRedisCluster()]);
+  const credentials = makeUpCredentials();
+  const environment = environmentOf(url, redis.url, credentials);
+  const [gateway, worker] = await Promise.all([
+    startServe({ ...environment, BULKCAST_ROLE: 'gateway' }),
+    startServe({ ...environment, BULKCAST_ROLE: 'worker' }),
+  ]);
+  const [primary] = redis.primaries;
+  const follow = async (count: number) => watch(gateway, credentials, await issueCards(gateway, credentials, count));
+
+  const during = follow(200_000);
+  await waitFor(async () => (await redis.channels()).length > 0, { message: 'the gateway listens' });
+  const [channel = ''] = await redis.channels();
+  await redis.moveSlot(slotOf(channel), primary);
+  await primary.server.kill();
+  const updates = await during;
+  expectOrder(updates);
+  expect(updates.at(-1)).toMatchObject({ state: 'SUCCEEDED', counts: { processed: 200_000 } });
+
+  await waitFor(async () => isReplaced(gateway, redis.replica.name), { message: 'the gateway uses the replica' });
+  await waitFor(async () => (await readMetric(gateway, 'bulkcast_bus_up')) === 1, { message: 'the bus is up' });
+  const updatesAfter = await follow(60_000);
+  expectOrder(updatesAfter);
+  expect(updatesAfter.length).toBeGreaterThan(2);
+  await waitFor(async () => (await redis.channels()).length === 0, { message: 'no channel is left' });
+  expect(await Promise.all([gateway.stop(), worker.stop()])).toEqual([0, 0]);
+});
+
+function isReplaced({ logs }: ServeProcess, name: string): boolean {
+  return JSON.stringify(logs.findLast(({ event }) => event === 'bus.primaries')).includes(name);
+}
