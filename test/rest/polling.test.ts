@@ -175,10 +175,10 @@ describe('Retry-After', () => {
     [1, 30],
     [50, 10],
     [99, 1],
-  ])('is what is left at the rate so far: %d of 100 in ten seconds', async (done, seconds) => {
+  ])('is what is left at the rate of late: %d of 100 in ten seconds', async (done, seconds) => {
     const { id, path } = await startRunning();
     await sql`
-      update tasks set version = version + 1, processed = ${done}, succeeded = ${done}, updated_at = started_at + interval '10 s'
+      update tasks set version = version + 1, processed = ${done}, succeeded = ${done}, rate_items = ${done}, rate_seconds = 10
       where id = ${id}`.execute(app.app.db);
     expect((await client.get(path)).headers.get('retry-after')).toBe(String(seconds));
   });
