@@ -14,7 +14,13 @@ export function readWireDate(text: string): Date | undefined {
   // Date moves 31 February to March instead of refusing it.
   if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return undefined;
   date.setUTCHours(Number(hour), Number(minute) - offset, Number(second), Number(fraction.padEnd(3, '0')));
-  return date;
+  return isTold(date) ? date : undefined;
+}
+
+/** Whether its year has the four digits that dates are told with; an offset can take the last hours of 9999 beyond. */
+function isTold(date: Date): boolean {
+  const year = date.getUTCFullYear();
+  return year >= 1 && year <= 9999;
 }
 
 /** Minutes ahead of UTC of `Z` or `+hh:mm`. */

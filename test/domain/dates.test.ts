@@ -14,9 +14,18 @@ test.each([
   expect(readWireDate(text)?.toISOString()).toBe(expected);
 });
 
-test.each(['', '31/12/2026', '2026-02-30', '2026-13-01', '2026-1-1', '2026-01-31 12:00', '2026-01-31T25', 'tomorrow'])(
-  'does not read %j',
-  (text) => {
-    expect(readWireDate(text)).toBeUndefined();
-  },
-);
+test.each([
+  '',
+  '31/12/2026',
+  '2026-02-30',
+  '2026-13-01',
+  '2026-1-1',
+  '2026-01-31 12:00',
+  '2026-01-31T25',
+  'tomorrow',
+  '0000-06-01',
+  '9999-12-31T23:59:59-14:00',
+  '0001-01-01T00:00:00+14:00',
+])('does not read %j', (text) => {
+  expect(readWireDate(text)).toBeUndefined();
+});
