@@ -3,6 +3,8 @@ const benches = {
   issue: () => import('./issue.ts'),
   import: () => import('./import.ts'),
   fanout: () => import('./fanout.ts'),
+  poll: () => import('./poll.ts'),
+  query: () => import('./query.ts'),
 } as const;
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -65,6 +65,20 @@ const settings = z.object({
   BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe(
     'How long an upload may take for its next 16 KiB before it is ended',
   ),
+  BULKCAST_CORS_ORIGINS: z
+    .string()
+    .transform(
+      (text, context) =>
+        readOrigins(text) ?? context.addIssue('expected * or a list of origins, such as https://shop.example'),
+    )
+    .pipe(z.custom<'*' | readonly string[]>())
+    .default('*')
+    .describe('Web origins whose pages may call GraphQL, separated by commas; `*` is all'),
+  BULKCAST_TRUSTED_DOCUMENTS: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('JSON file of SHA-256 → GraphQL document; with it no other document runs'),
   BULKCAST_TOKEN_SECONDS: integer(900, 10, 86_400).describe('Lifetime of a token of POST /v2/token'),
   BULKCAST_CREDENTIALS_MAX_AGE_MS: integer(5000, 0, 25_000).describe(
     'How long a gateway goes by what it knows of a key or merchant before it asks the database again',
@@ -91,6 +105,13 @@ const settings = z.object({
     .optional()
     .describe('First project: its gift-card program'),
 });
+
+/** Undefined when one is no origin. */
+function readOrigins(text: string): '*' | readonly string[] | undefined {
+  if (text.trim() === '*') return '*';
+  const origins = text.split(',').map((origin) => origin.trim());
+  return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : undefined;
+}
 
 function isRedisUrl(text: string): boolean {
   try {

@@ -6,6 +6,8 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Bus } from './progress/bus.ts';
 import type { Feeds } from './progress/feeds.ts';
+import type { PolledTasks } from './progress/polled-tasks.ts';
+import type { TaskReader } from './progress/task-reader.ts';
 import type { EngineDeps } from './tasks/engine.ts';
 import type { UploadReader } from './uploads.ts';
 
@@ -18,8 +20,13 @@ export interface GatewayDeps {
   readonly engine: EngineDeps;
   readonly bus: Bus;
   readonly feeds: Feeds;
+  readonly polled: PolledTasks;
+  /** Reads of single tasks; those that come together share a query. */
+  readonly reader: TaskReader;
   /** One for all doors: it bounds the uploads of the gateway. */
   readonly uploads: UploadReader;
   readonly auth: Auth;
   readonly links: SignedLinks;
+  /** Where clients reach the gateways, without a slash at the end; known only after it listens. */
+  readonly publicUrl: () => string;
 }

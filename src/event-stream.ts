@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { openLifetimes } from './lifetimes.ts';
+import { openLifetimes, type StreamLimits } from './lifetimes.ts';
 import type { Log } from './log.ts';
 import { type Outlet, type Outlets, openOutlets } from './progress/outlet.ts';
 import { startRounds } from './rounds.ts';
@@ -8,6 +8,7 @@ import { startRounds } from './rounds.ts';
 /** One answer of server-sent events. */
 export interface EventStream extends Outlet {
   readonly response: ServerResponse;
+  endedMs: number | undefined;
 }
 
 /** The server-sent events of a gateway. */
@@ -31,33 +32,25 @@ const head = {
   'x-accel-buffering': 'no',
 };
 
-export interface EventStreamOptions {
-  /** A reader that takes longer for what waits for it is cut off: it can come back and resume. */
-  readonly slowReaderMs: number;
-  readonly maxAgeMs: number;
-  readonly drainMs: number;
-}
-
 /** Those who are sent away come back spread over this time. */
 const retryMs = 5_000;
 
-export function openEventStreams(log: Log, { slowReaderMs, maxAgeMs, drainMs }: EventStreamOptions): EventStreams {
-  const outlets = openOutlets<EventStream>({
-    slowReaderMs,
-    giveUp: ({ response }) => {
-      log.info('event_stream.too_slow', { request: response.getHeader('x-request-id') });
-      response.destroy();
-    },
-  });
+export function openEventStreams(log: Log, { slowReaderMs, maxAgeMs, drainMs }: StreamLimits): EventStreams {
+  const giveUp = ({ response }: EventStream) => {
+    log.info('event_stream.too_slow', { request: response.getHeader('x-request-id') });
+    response.destroy();
+  };
+  const outlets = openOutlets<EventStream>({ slowReaderMs, giveUp });
   const lifetimes = openLifetimes<EventStream>({ maxAgeMs, drainMs, close: sendAway });
-  const rounds = startRounds<EventStream>(heartbeatMs, ({ response }) => {
-    if (response.writableLength === 0 && !response.writableEnded) response.write(heartbeat);
+  const rounds = startRounds<EventStream>(heartbeatMs, (stream) => {
+    if (stream.endedMs === undefined && stream.blockedMs === undefined) outlets.write(stream, heartbeat);
+    if (stream.endedMs !== undefined && performance.now() - stream.endedMs > slowReaderMs) giveUp(stream);
   });
   return {
     ...outlets,
     open: (reply, closed) => {
-      const response = reply.headers(head).hijack().raw;
-      const stream: EventStream = { response, stream: response, blockedMs: undefined, waiting: undefined };
+      const stream = takeReply(reply);
+      const { response } = stream;
       if (response.closed) {
         closed();
         return stream;
@@ -74,8 +67,9 @@ export function openEventStreams(log: Log, { slowReaderMs, maxAgeMs, drainMs }: 
       response.write(heartbeat);
       return stream;
     },
-    end: ({ response }, event) => {
-      if (!response.writableEnded) response.end(event);
+    end: (stream, event) => {
+      if (stream.endedMs === undefined) stream.response.end(event);
+      stream.endedMs ??= performance.now();
     },
     stop: async () => {
       await lifetimes.drain();
@@ -90,6 +84,11 @@ function sendAway({ response }: EventStream): void {
   const cut = setTimeout(() => response.destroy(), cutMs);
   response.once('close', () => clearTimeout(cut));
   response.write(`retry: ${Math.ceil(Math.random() * retryMs)}\n\n`, () => response.destroy());
+}
+
+function takeReply(reply: FastifyReply): EventStream {
+  const response = reply.headers(head).hijack().raw;
+  return { response, stream: response, blockedMs: undefined, waiting: undefined, endedMs: undefined };
 }
 
 function headersOf(reply: FastifyReply): Record<string, string | number | string[]> {

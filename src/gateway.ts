@@ -7,7 +7,11 @@ import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
 import { type Listener, listen } from './listen.ts';
+import type { Log } from './log.ts';
+import { answerUnreadable } from './problems.ts';
 import { openFeeds } from './progress/feeds.ts';
+import { openPolledTasks } from './progress/polled-tasks.ts';
+import { createTaskReader } from './progress/task-reader.ts';
 import { answerUnreadablePath, registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
 import { createUploadReader } from './uploads.ts';
@@ -19,24 +23,29 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   // gateway makes is either garbage at once or stays for hours, so that it gains nothing by a larger one.
   if (config.BULKCAST_ROLE === 'gateway') setFlagsFromString('--semi-space-growth-factor=1');
   let url = '';
+  const publicUrl = () => config.BULKCAST_PUBLIC_URL ?? url;
+  const feeds = openFeeds(app);
   const deps: GatewayDeps = {
     ...app,
-    feeds: openFeeds(app),
+    feeds,
+    polled: openPolledTasks({
+      ...app,
+      feeds,
+      count: (change) => app.metrics.subscribers.inc({ kind: 'poll' }, change),
+    }),
+    reader: createTaskReader(app.db),
     uploads: createUploadReader({
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
     }),
     auth: openAuth({ db: app.db, log: app.log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS }),
-    links: createSignedLinks({
-      secret,
-      seconds: config.BULKCAST_LINK_SECONDS,
-      publicUrl: () => config.BULKCAST_PUBLIC_URL ?? url,
-    }),
+    links: createSignedLinks({ secret, seconds: config.BULKCAST_LINK_SECONDS, publicUrl }),
+    publicUrl,
   };
-  const server = createServer(config.BULKCAST_MAX_BODY_BYTES);
+  const server = createServer(config.BULKCAST_MAX_BODY_BYTES, app.log);
   let isStopping = false;
   registerHealth(server, { ...deps, isStopping: () => isStopping });
-  await registerRest(server, deps);
+  const rest = await registerRest(server, deps);
   const graphql = await registerGraphql(server, deps);
   const listener = await listen(server, config);
   url = listener.url;
@@ -46,7 +55,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
     async stop(timeoutMs) {
       isStopping = true;
       // Streams first: the server waits for open requests, and a stream is one. They are served until it is their turn.
-      await graphql.stop();
+      await Promise.all([rest.stop(), graphql.stop()]);
       await deps.feeds.stop();
       await listener.stop(timeoutMs);
       await deps.auth.stop();
@@ -54,7 +63,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   };
 }
 
-function createServer(bodyLimit: number): FastifyInstance {
+function createServer(bodyLimit: number, log: Log): FastifyInstance {
   return fastify({
     bodyLimit,
     genReqId: () => newRequestId(),
@@ -62,6 +71,7 @@ function createServer(bodyLimit: number): FastifyInstance {
     logger: false,
     forceCloseConnections: 'idle',
     frameworkErrors: answerUnreadablePath,
+    clientErrorHandler: answerUnreadable(log),
     // A code has up to 255 characters, each up to nine in a path.
     routerOptions: { maxParamLength: 2_500 },
   });

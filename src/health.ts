@@ -2,6 +2,8 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { sql } from 'kysely';
 import type { App } from './app.ts';
 import { type Listener, listen } from './listen.ts';
+import { answerUnreadable, refuseWithProblems } from './problems.ts';
+import { newRequestId } from './tasks/ids.ts';
 import { countUnfinishedTasks } from './tasks/store.ts';
 
 interface HealthDeps extends Pick<App, 'db' | 'bus' | 'metrics' | 'log'> {
@@ -38,7 +40,13 @@ export function registerHealth(server: FastifyInstance, deps: HealthDeps): void 
 
 /** The probes of a process that is no gateway, where a gateway would listen. */
 export async function startHealthServer(app: App): Promise<Listener> {
-  const server = fastify({ logger: false });
+  const server = fastify({
+    logger: false,
+    genReqId: () => newRequestId(),
+    requestIdHeader: false,
+    clientErrorHandler: answerUnreadable(app.log),
+  });
+  refuseWithProblems(server, app.log);
   registerHealth(server, app);
   const listener = await listen(server, app.config);
   app.log.info('health.listening', { url: listener.url });

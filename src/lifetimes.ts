@@ -1,3 +1,23 @@
+import type { Config } from './config.ts';
+
+/** What bounds the streams of every door. */
+export interface StreamLimits {
+  /** How long a reader may take for what waits for it, before it has to come back. */
+  readonly slowReaderMs: number;
+  readonly maxAgeMs: number;
+  readonly drainMs: number;
+}
+
+export function streamLimits(
+  config: Pick<Config, 'BULKCAST_CONNECTION_MAX_AGE_SECONDS' | 'BULKCAST_DRAIN_MS'>,
+): StreamLimits {
+  return {
+    slowReaderMs: 30_000,
+    maxAgeMs: config.BULKCAST_CONNECTION_MAX_AGE_SECONDS * 1000,
+    drainMs: config.BULKCAST_DRAIN_MS,
+  };
+}
+
 /** How long connections of one kind stay open. */
 export interface Lifetimes<Connection> {
   /** From now on it is closed when it has reached its age, which differs a little from one to another. */

@@ -72,7 +72,7 @@ export function createMetrics(): Metrics {
     }),
     subscribers: new Gauge({
       name: 'bulkcast_subscribers',
-      help: 'Open subscriptions of this gateway',
+      help: 'Open subscriptions of this gateway by kind, and polls that wait for a change',
       labelNames: ['kind'],
       registers,
     }),

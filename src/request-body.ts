@@ -39,12 +39,16 @@ export function discardBody(request: IncomingMessage): void {
 
 /** A body, files aside, of which nothing comes for `stallMs` is answered with REQUEST_TIMEOUT instead of being waited for. */
 export function boundStalls(server: FastifyInstance, stallMs: number): void {
+  const awaited = new WeakSet<IncomingMessage>();
   server.addHook('preParsing', async (request, reply) => {
+    // Most bodies have come by now, with their heads.
+    if (request.raw.complete) return;
+    awaited.add(request.raw);
     request.raw.setTimeout(stallMs, () => {
       reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
     });
   });
   server.addHook('preValidation', async (request) => {
-    request.raw.setTimeout(0);
+    if (awaited.has(request.raw)) request.raw.setTimeout(0);
   });
 }

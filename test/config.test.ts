@@ -64,3 +64,12 @@ test('refuses half a first project', () => {
   };
   expect(() => read(settings)).toThrow('BULKCAST_BOOTSTRAP_APP_TOKEN');
 });
+
+test('takes a list of web origins, and no address that is none', () => {
+  expect(read({}).BULKCAST_CORS_ORIGINS).toBe('*');
+  const origins = ['https://shop.example', 'http://localhost:3000'];
+  expect(read({ BULKCAST_CORS_ORIGINS: origins.join(', ') }).BULKCAST_CORS_ORIGINS).toEqual(origins);
+  for (const wrong of ['shop.example', 'https://shop.example/', '*,https://shop.example']) {
+    expect(() => read({ BULKCAST_CORS_ORIGINS: wrong })).toThrow('BULKCAST_CORS_ORIGINS: expected * or a list');
+  }
+});

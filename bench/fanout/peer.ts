@@ -42,7 +42,8 @@ export function listenAndAnnounce(server: Server): void {
   });
 }
 
-function toView(snapshot: Snapshot) {
+/** What resolvers of a peer return for a task. */
+export function toView(snapshot: Snapshot) {
   const { id, state, version, total, processed, succeeded, failed } = snapshot;
   return {
     __typename: 'BulkIssuanceTask',

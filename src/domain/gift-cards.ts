@@ -31,9 +31,14 @@ export interface CardDetails extends GiftCard {
 /** Cards of one query of a download: small enough not to hold up other requests while they are written out. */
 const streamBatch = 1_000;
 
+/** Where an issuance is polled. */
+export function issuancePath(programId: string, taskId: string): string {
+  return `/v2/giftcards/programs/${programId}/cards/bulk/${taskId}`;
+}
+
 /** Where the CSV of an issuance is downloaded. */
 export function cardsCsvPath(programId: string, taskId: string): string {
-  return `/v2/giftcards/programs/${programId}/cards/bulk/${taskId}/cards.csv`;
+  return `${issuancePath(programId, taskId)}/cards.csv`;
 }
 
 export async function createProgram(

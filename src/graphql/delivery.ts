@@ -52,6 +52,18 @@ export function eventOf(delivery: Delivery, asked: Asked): Buffer {
   return delivery.event;
 }
 
+/** The same where one stream carries many operations. */
+export function operationEventOf({ content }: Delivery, id: string, asked: Asked): Buffer {
+  const json = 'result' in content ? presentJson(content.result, asked) : content.json;
+  const start = `event: next\ndata: {"id":${JSON.stringify(id)},"payload":`;
+  return Buffer.concat([Buffer.from(start), json, Buffer.from('}\n\n')]);
+}
+
+/** The event `complete` of one operation among many. */
+export function completeEventOf(id: string): Buffer {
+  return Buffer.from(`event: complete\ndata: ${JSON.stringify({ id })}\n\n`);
+}
+
 function presentJson(result: ExecutionResult, { deps, requestId }: Asked): Buffer {
   return Buffer.from(JSON.stringify(presentResult(result, { deps, requestId, transport: 'websocket' })));
 }

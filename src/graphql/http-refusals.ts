@@ -1,8 +1,11 @@
 import type { FastifyReply } from 'fastify';
-import { ClientError } from '../errors.ts';
+import { GraphQLError } from 'graphql';
+import { ClientError, toClientError } from '../errors.ts';
 import { discardBody } from '../request-body.ts';
 import type { Context } from './context.ts';
 import { errorBody } from './errors.ts';
+import { statusOfGraphqlError } from './http-results.ts';
+import { negotiate } from './media-types.ts';
 
 /** Answers `{"errors": […]}`, and reads on for a moment so that a client that is still sending gets to see it. */
 export function sendRefusal(reply: FastifyReply, status: number, error: unknown, context: Context): FastifyReply {
@@ -12,7 +15,18 @@ export function sendRefusal(reply: FastifyReply, status: number, error: unknown,
   // Fastify would close at once, which can take the answer away from a client that is still sending.
   reply.removeHeader('connection');
   discardBody(raw);
-  return reply.code(status).type('application/json; charset=utf-8').send(errorBody(error, context));
+  const type = negotiate(reply.request.headers.accept) ?? 'application/json';
+  return reply
+    .code(status)
+    .type(`${type}; charset=utf-8`)
+    .send(JSON.stringify(errorBody(error, context)));
+}
+
+/** The status of what was thrown before an operation ran. */
+export function statusOfError(error: unknown): number {
+  const known = toClientError(error);
+  if (known !== undefined) return known.status;
+  return error instanceof GraphQLError ? statusOfGraphqlError(error) : 500;
 }
 
 /** What Fastify itself refuses while it reads a body, as the client's error that it is; anything else as it was. */

@@ -1,28 +1,42 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { badInput, ClientError } from '../errors.ts';
-import type { EventStreams } from '../event-stream.ts';
+import { badInput } from '../errors.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
 import type { Context } from './context.ts';
+import { allowedMethods, allowOrigin, answerPreflight, refuseCrossSite } from './cross-site.ts';
+import { presentResult } from './errors.ts';
 import { streamEvents } from './event-operation.ts';
-import { fromFramework, sendRefusal } from './http-refusals.ts';
-import { checkLength } from './limits.ts';
-import type { LiveStreams } from './live-streams.ts';
+import { runOperation } from './http-operation.ts';
+import { namesDocument, type Params, readParams, readQueryString } from './http-params.ts';
+import { fromFramework, sendRefusal, statusOfError } from './http-refusals.ts';
+import { showResult, statusOf } from './http-results.ts';
+import { type MediaType, negotiate } from './media-types.ts';
 import { readMultipartParams } from './multipart.ts';
-import { graphqlPath, type ServerContext, type Yoga } from './yoga.ts';
+import {
+  answerReservation,
+  openReservedStream,
+  readStreamToken,
+  type SingleConnection,
+  startOperation,
+  stopOperation,
+} from './single-connection.ts';
+import { graphqlPath, type ServerContext } from './yoga.ts';
 
-interface HttpDoor {
+interface HttpDoor extends SingleConnection {
   readonly deps: GatewayDeps;
-  readonly yoga: Yoga;
-  readonly streams: LiveStreams;
-  readonly events: EventStreams;
+}
+
+/** One request, and what to answer it with. */
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly context: Context;
 }
 
 const callerKey = 'caller';
-const allowedMethods = 'GET, POST, OPTIONS';
 
 /** Serves `/graphql` inside a Fastify plugin of its own: all that is refused there has GraphQL's shape. */
 export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
@@ -30,10 +44,7 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
   server.decorateRequest(callerKey, null);
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    // No cookie is ever read, so that any origin may ask.
-    reply
-      .header('access-control-allow-origin', '*')
-      .header('access-control-expose-headers', 'x-request-id, x-resumed-after, retry-after');
+    allowOrigin(request, reply, deps.config.BULKCAST_CORS_ORIGINS);
     if (request.method === 'OPTIONS') return;
     request.setDecorator(callerKey, await authenticate(deps.auth, readCredentials(request.headers)));
   });
@@ -48,7 +59,7 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
   takeBodies(server);
   server.setErrorHandler((thrown, request, reply) => {
     const error = fromFramework(thrown);
-    return sendRefusal(reply, statusOf(error), error, contextOf(deps, request));
+    return sendRefusal(reply, statusOfError(error), error, contextOf(deps, request));
   });
   addRoutes(server, door);
 }
@@ -58,11 +69,16 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
     method: ['GET', 'POST'],
     url: graphqlPath,
     exposeHeadRoute: false,
-    handler: (request, reply) => answer(door, request, reply),
+    handler: (request, reply) => answer(door, { request, reply, context: contextOf(door.deps, request) }),
   });
   server.options(graphqlPath, async (request, reply) => answerPreflight(request, reply));
+  server.put(graphqlPath, async (request, reply) => answerReservation(door, reply, contextOf(door.deps, request)));
+  server.delete(graphqlPath, async (request, reply) => {
+    stopOperation(door, request, contextOf(door.deps, request));
+    return reply.code(200).send();
+  });
   server.route({
-    method: ['DELETE', 'HEAD', 'PATCH', 'PUT'],
+    method: ['HEAD', 'PATCH'],
     url: graphqlPath,
     handler: (request, reply) => {
       const error = badInput([], 'METHOD_NOT_ALLOWED', `Expected one of ${allowedMethods}`);
@@ -71,80 +87,73 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
   });
 }
 
-async function answer(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const context = contextOf(door.deps, request);
+async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
+  const { request, context } = exchange;
   if (request.method === 'GET') {
-    checkParameters(request.query);
-    return execute(door, context, request, reply);
+    if (request.headers.accept?.includes('text/html')) return answerWithYoga(door, exchange, context);
+    const token = readStreamToken(request);
+    if (token !== undefined && !namesDocument(request.query)) {
+      openReservedStream(door, { token, reply: exchange.reply, context });
+      return exchange.reply;
+    }
+    if (context.caller === null) refuseCrossSite(request);
+    return execute(door, exchange, readQueryString(request.query));
   }
-  if (!isMultipart(request)) return execute(door, { ...context, body: readBody(request.body) }, request, reply);
-  if (context.caller === null) throw unauthenticated();
+  if (!isMultipart(request)) return execute(door, exchange, readParams(request.body));
+  if (context.caller === null) {
+    refuseCrossSite(request);
+    throw unauthenticated();
+  }
   const { uploads, config } = door.deps;
   using form = await uploads.read(request.raw, { maxBytes: config.BULKCAST_MAX_UPLOAD_BYTES });
-  const body = readMultipartParams(form);
-  checkLength(body.query);
-  return await execute(door, { ...context, body }, request, reply);
+  return await execute(door, exchange, readParams(readMultipartParams(form)));
 }
 
-/** Throws BAD_USER_INPUT when a parameter of a GET that is to hold JSON does not. */
-function checkParameters(query: unknown): void {
-  for (const [name, text] of Object.entries(Object(query))) {
-    if ((name !== 'variables' && name !== 'extensions') || typeof text !== 'string' || text === '') continue;
-    checkDepth(text);
-    try {
-      JSON.parse(text);
-    } catch (cause) {
-      throw new ClientError('BAD_USER_INPUT', `The parameter ${name} is not JSON`, { cause });
-    }
+/** Answers with JSON where the client takes it; streams, and what else it may want, are yoga's to negotiate. */
+async function execute(door: HttpDoor, exchange: Exchange, params: Params): Promise<unknown> {
+  const { request, reply, context } = exchange;
+  const type = negotiate(request.headers.accept);
+  const token = readStreamToken(request);
+  if (token !== undefined) {
+    const refused = startOperation(door, { token, method: request.method, params, context });
+    if (refused === undefined) return reply.code(202).send();
+    return sendResult(reply, presentResult(refused, context), 'application/graphql-response+json');
   }
+  const result = type && (await runOperation(door, { method: request.method, params, context }));
+  if (type !== undefined && result !== undefined) return sendResult(reply, presentResult(result, context), type);
+  const { documentId: _, ...given } = { ...params, query: door.documents.textOf(params) };
+  return answerWithYoga(door, exchange, { ...context, given });
 }
 
-function statusOf(error: unknown): number {
-  if (error instanceof ClientError) return error.status;
-  return error instanceof GraphQLError ? 400 : 500;
+function sendResult(reply: FastifyReply, result: ExecutionResult, type: MediaType): FastifyReply {
+  const status = statusOf(result, type);
+  if (status === 405) reply.header('allow', 'POST');
+  return reply
+    .code(status)
+    .type(`${type}; charset=utf-8`)
+    .send(JSON.stringify(showResult(result)));
 }
 
-async function execute(
+async function answerWithYoga(
   door: HttpDoor,
-  context: Context & { readonly body?: object },
-  request: FastifyRequest,
-  reply: FastifyReply,
+  { request, reply, context }: Exchange,
+  given: Omit<ServerContext, 'opened'>,
 ): Promise<unknown> {
   const opened: NonNullable<ServerContext['opened']> = { subscription: undefined };
-  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, { ...context, opened });
+  const response = await door.yoga.handleNodeRequestAndResponse(request.raw, reply.raw, { ...given, opened });
   if (response.status === 406) {
     const expected = 'application/graphql-response+json, application/json, or text/event-stream for a subscription';
     return sendRefusal(reply, 406, badInput([], 'NOT_ACCEPTABLE', `Accept one of ${expected}`), context);
   }
   const { subscription } = opened;
   if (subscription === undefined) return response;
-  const { deps, caller, requestId, transport } = context;
-  // Only this of the context: the request's body is not to stay with an open stream.
-  streamEvents({ request, reply, context: { deps, caller, requestId, transport }, subscription }, door);
+  streamEvents({ request, reply, context, subscription }, door);
   return reply;
 }
 
 function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
   const caller = request.getDecorator<Caller | null>(callerKey);
   return { deps, caller, requestId: request.id, transport: 'http' };
-}
-
-function readBody(body: unknown): object {
-  if (Array.isArray(body))
-    throw badInput([], 'BATCHING', 'Expected one operation, got a list: batching is not supported');
-  if (typeof body !== 'object' || body === null)
-    throw badInput([], 'INVALID_TYPE', 'Expected a JSON object with a query');
-  if ('query' in body) checkLength(body.query);
-  return body;
-}
-
-function answerPreflight(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return reply
-    .code(204)
-    .header('access-control-allow-methods', allowedMethods)
-    .header('access-control-allow-headers', request.headers['access-control-request-headers'] ?? 'content-type')
-    .header('access-control-max-age', '86400')
-    .send();
 }
 
 /** JSON is read whole, up to the server's body limit; a form is left to be read while it arrives. */

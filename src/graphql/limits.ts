@@ -9,6 +9,7 @@ import {
   getOperationAST,
   isCompositeType,
   Kind,
+  type OperationDefinitionNode,
   type ParseOptions,
   parse,
   type SelectionNode,
@@ -47,6 +48,8 @@ interface Measuring {
   readonly variables: Readonly<Record<string, unknown>>;
   /** A fragment that is spread often is measured once. */
   readonly known: Map<SelectionSetNode, Map<GraphQLCompositeType, Measure>>;
+  /** Other variables would give another measure. */
+  isVariable: boolean;
 }
 
 const nothing: Measure = { cost: 0, depth: 0, fields: 0 };
@@ -63,25 +66,47 @@ export function parseLimited(source: string | Source, options: ParseOptions = {}
   return parse(source, { ...options, maxTokens });
 }
 
-/** Measures the operation of a valid document before it runs. Returns QUERY_TOO_COMPLEX when it asks for too much. */
-export function checkCost(request: {
+interface CostRequest {
   readonly schema: GraphQLSchema;
   readonly document: DocumentNode;
   readonly operationName?: string | null | undefined;
   readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
-}): GraphQLError | undefined {
-  const { schema, document } = request;
-  const operation = getOperationAST(document, request.operationName);
-  const root = operation && schema.getRootType(operation.operation);
-  if (!operation || !root) return undefined;
+}
+
+/** What was found of operations whose measure depends on no variable. A document belongs to one schema. */
+const checked = new WeakMap<OperationDefinitionNode, { readonly error: GraphQLError | undefined }>();
+
+/** Measures the operation of a valid document before it runs. Returns QUERY_TOO_COMPLEX when it asks for too much. */
+export function checkCost(request: CostRequest): GraphQLError | undefined {
+  const operation = getOperationAST(request.document, request.operationName);
+  if (!operation) return undefined;
+  const known = checked.get(operation);
+  if (known !== undefined) return known.error;
+  const { error, isVariable } = measureOperation(operation, request);
+  if (!isVariable) checked.set(operation, { error });
+  return error;
+}
+
+function measureOperation(
+  operation: OperationDefinitionNode,
+  { schema, document, variableValues }: CostRequest,
+): { error: GraphQLError | undefined; isVariable: boolean } {
+  const root = schema.getRootType(operation.operation);
+  if (!root) return { error: undefined, isVariable: false };
   const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
-  const { cost, depth, fields } = measureSelections(operation.selectionSet, root, {
+  const measuring: Measuring = {
     schema,
     fragments: new Map(fragments.map((fragment) => [fragment.name.value, fragment.selectionSet])),
     types: new Map(fragments.map((fragment) => [fragment.name.value, fragment.typeCondition.name.value])),
-    variables: request.variableValues ?? {},
+    variables: variableValues ?? {},
     known: new Map(),
-  });
+    isVariable: false,
+  };
+  const error = judge(operation, measureSelections(operation.selectionSet, root, measuring));
+  return { error, isVariable: measuring.isVariable };
+}
+
+function judge(operation: OperationDefinitionNode, { cost, depth, fields }: Measure): GraphQLError | undefined {
   if (depth > maxDepth)
     return tooComplex(`The query is ${depth} levels deep; at most ${maxDepth} are taken`, operation);
   if (fields > maxFields)
@@ -117,7 +142,7 @@ function measureField(node: FieldNode, parent: GraphQLCompositeType, measuring: 
   const type = getNamedType(field.type);
   const inside =
     node.selectionSet && isCompositeType(type) ? measureSelections(node.selectionSet, type, measuring) : nothing;
-  const times = defaultPage === undefined ? 1 : pageOf(node, defaultPage, measuring.variables);
+  const times = defaultPage === undefined ? 1 : pageOf(node, defaultPage, measuring);
   return { cost: own + times * inside.cost, depth: 1 + inside.depth, fields: 1 + inside.fields };
 }
 
@@ -137,11 +162,12 @@ function costOf(cost: unknown): { own: number; defaultPage: number | undefined }
   return { own, defaultPage };
 }
 
-function pageOf(node: FieldNode, defaultPage: number, variables: Measuring['variables']): number {
+function pageOf(node: FieldNode, defaultPage: number, measuring: Measuring): number {
   const value = node.arguments?.find((argument) => argument.name.value === 'first')?.value;
   if (value === undefined) return defaultPage;
-  const given =
-    value.kind === Kind.VARIABLE ? variables[value.name.value] : Number('value' in value ? value.value : maxPage);
+  const isVariable = value.kind === Kind.VARIABLE;
+  if (isVariable) measuring.isVariable = true;
+  const given = isVariable ? measuring.variables[value.name.value] : Number('value' in value ? value.value : maxPage);
   return typeof given === 'number' ? Math.min(Math.max(given, 0), maxPage) : maxPage;
 }
 

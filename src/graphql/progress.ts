@@ -51,10 +51,11 @@ export function defineProgress(builder: Builder, enums: Enums, failures: TaskLis
   });
 }
 
-async function readWaitingReason({ deps }: Context, task: Snapshot): Promise<string> {
+/** Names no other task to a watch token. */
+async function readWaitingReason({ deps, caller }: Context, task: Snapshot): Promise<string> {
   const { db, engine } = deps;
   const operation = operationOf(engine.operations, task.operation);
-  const ahead = operation.oneByOne ? await findTaskAhead(db, task) : undefined;
+  const ahead = operation.oneByOne && caller?.taskId === null ? await findTaskAhead(db, task) : undefined;
   if (ahead === undefined) return (await hasTurn(db, task.id)) ? 'Waiting for a free worker' : waitingForTurn;
   return `Waiting for ${ahead} to end: a project's tasks of \`${operation.mutation.name}\` run one by one`;
 }

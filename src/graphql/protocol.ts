@@ -8,7 +8,7 @@ import type { Outlets } from '../progress/outlet.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { isStorable } from '../tasks/input.ts';
 import type { Context } from './context.ts';
-import type { Documents } from './documents.ts';
+import { type Documents, selectOperation } from './documents.ts';
 import { presentError } from './errors.ts';
 import { checkCost } from './limits.ts';
 import type { LiveStreams } from './live-streams.ts';
@@ -108,10 +108,11 @@ function prepare(
     return errors.map((error) => presentError(error, context));
   };
   try {
-    const document = documents.parse(payload.query);
+    const document = documents.parse(documents.textOf({ ...payload, documentId: documentIdOf(payload) }));
     const errors = documents.validate(document);
     if (errors.length > 0) return refuse(errors);
     const { operationName, variables: variableValues } = payload;
+    selectOperation(document, operationName);
     const args: ExecutionArgs = { schema, document, operationName, variableValues, contextValue: context };
     runs.set(args, { session, id, operation });
     // The library holds on to the message as long as the operation runs.
@@ -120,6 +121,11 @@ function prepare(
   } catch (error) {
     return refuse([error]);
   }
+}
+
+/** The protocol does not know it, and lets it pass. */
+function documentIdOf(payload: object): string | undefined {
+  return 'documentId' in payload && typeof payload.documentId === 'string' ? payload.documentId : undefined;
 }
 
 async function subscribe(given: ProtocolDeps, runs: Runs, args: ExecutionArgs) {

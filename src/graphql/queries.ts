@@ -1,5 +1,5 @@
 import type { Snapshot } from '../tasks/snapshot.ts';
-import { findTask, listTasks } from '../tasks/store.ts';
+import { listTasks } from '../tasks/store.ts';
 import { type Builder, costs } from './builder.ts';
 import { type Context, requireCaller, requireWatcher } from './context.ts';
 import { type FilterType, fitsNone, toTaskFilter } from './filter.ts';
@@ -38,7 +38,8 @@ export function addQueries(
       resolve: async (_root, { id }, context) => {
         const watcher = requireWatcher(context, id);
         if (watcher === undefined || !isTaskId(id)) return null;
-        return (await findTask(context.deps.db, watcher.projectId, id)) ?? null;
+        const task = await context.deps.reader.read(id);
+        return task?.projectId === watcher.projectId ? task : null;
       },
     }),
     bulkTasks: t.field({

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import type { GatewayDeps } from '../deps.ts';
 import { openEventStreams } from '../event-stream.ts';
+import { type StreamLimits, streamLimits } from '../lifetimes.ts';
 import { createDocuments } from './documents.ts';
 import { serveHttp } from './http.ts';
 import { openLiveStreams } from './live-streams.ts';
+import { openReservations } from './reservations.ts';
 import { buildSchema } from './schema.ts';
+import { readTrustedDocuments } from './trusted-documents.ts';
 import { openSockets } from './websocket.ts';
 import { openYoga } from './yoga.ts';
-
-/** How long a reader may take for what waits for it, before it has to come back. */
-const slowReaderMs = 30_000;
 
 /**
  * Opens the GraphQL door at `/graphql`: HTTP, server-sent events, uploads, GraphiQL and WebSocket. `stop` ends what is
@@ -18,16 +18,18 @@ const slowReaderMs = 30_000;
 export async function registerGraphql(
   server: FastifyInstance,
   deps: GatewayDeps,
-  limits: { readonly slowReaderMs: number } = { slowReaderMs },
+  limits: Partial<StreamLimits> = {},
 ): Promise<{ stop(): Promise<void> }> {
   const schema = buildSchema(deps.engine.operations);
-  const documents = createDocuments(schema);
+  const path = deps.config.BULKCAST_TRUSTED_DOCUMENTS;
+  const trusted = path === undefined ? undefined : await readTrustedDocuments(path);
+  const documents = createDocuments(schema, trusted);
+  const reservations = openReservations();
   const yoga = openYoga(schema, documents);
   const streams = openLiveStreams(deps);
-  const { BULKCAST_CONNECTION_MAX_AGE_SECONDS: maxAgeSeconds, BULKCAST_DRAIN_MS: drainMs } = deps.config;
-  const bounds = { ...limits, maxAgeMs: maxAgeSeconds * 1000, drainMs };
+  const bounds = { ...streamLimits(deps.config), ...limits };
   const events = openEventStreams(deps.log, bounds);
-  await server.register(async (scope) => serveHttp(scope, { deps, yoga, streams, events }));
+  await server.register(async (scope) => serveHttp(scope, { deps, yoga, documents, streams, events, reservations }));
   const sockets = openSockets(server.server, { deps, schema, documents, streams, ...bounds });
   return {
     async stop() {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
-import { type Lifetimes, openLifetimes } from '../lifetimes.ts';
+import { type Lifetimes, openLifetimes, type StreamLimits } from '../lifetimes.ts';
 import { type Outlets, openOutlets } from '../progress/outlet.ts';
 import type { Rounds } from '../rounds.ts';
 import { newRequestId } from '../tasks/ids.ts';
@@ -19,12 +19,8 @@ export interface Sockets {
   stop(): Promise<void>;
 }
 
-interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'> {
-  /** How long a reader may take for what waits for it before its socket is closed with 1013. */
-  readonly slowReaderMs: number;
-  readonly maxAgeMs: number;
-  readonly drainMs: number;
-}
+/** A reader that is too slow is closed with 1013. */
+interface SocketsDeps extends Omit<ProtocolDeps, 'outlets'>, StreamLimits {}
 
 interface Accepting {
   readonly deps: GatewayDeps;
@@ -44,14 +40,7 @@ const tryAgainCode = 1013;
 
 /** Serves GraphQL over WebSocket at `/graphql`, subprotocol graphql-transport-ws; others are closed with 4406. */
 export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, ...given }: SocketsDeps): Sockets {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: maxMessageBytes,
-    // It costs much memory for each socket, and progress is a few hundred bytes. And ready frames are written beside it.
-    perMessageDeflate: false,
-    // Another subprotocol is accepted to be closed with 4406: a client that is offered none only sees a broken connection.
-    handleProtocols: (offered) => handleProtocols(offered) || ([...offered][0] ?? false),
-  });
+  const sockets = createServer();
   const outlets = openOutlets<Session>({
     slowReaderMs,
     giveUp: ({ socket, caller }) => {
@@ -90,6 +79,17 @@ export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, .
     keepAlive.stop();
   };
   return { stop: () => (stopped ??= stop()) };
+}
+
+function createServer(): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    // It costs much memory for each socket, and progress is a few hundred bytes. And ready frames are written beside it.
+    perMessageDeflate: false,
+    // Another subprotocol is accepted to be closed with 4406: a client that is offered none only sees a broken connection.
+    handleProtocols: (offered) => handleProtocols(offered) || ([...offered][0] ?? false),
+  });
 }
 
 function accept(socket: WebSocket, stream: Duplex, accepting: Accepting): void {

@@ -4,12 +4,14 @@ import type { Context } from './context.ts';
 import type { Documents } from './documents.ts';
 import { presentResult } from './errors.ts';
 import { createGraphiqlRenderer } from './graphiql.ts';
-import { checkCost, parseLimited } from './limits.ts';
+import type { Params } from './http-params.ts';
+import { checkCost } from './limits.ts';
 import { type OpenedSubscription, openSubscription } from './source-streams.ts';
 
-/** The context of one operation; over HTTP with the parameters of a POST, which were read already. */
+/** The context of one operation. */
 export interface ServerContext extends Context {
-  readonly body?: object;
+  /** The parameters, where they were read already. */
+  readonly given?: Params;
   /** Where a subscription is left that is to be streamed; yoga then makes no more than the head of the answer. */
   readonly opened?: { subscription: OpenedSubscription | undefined };
 }
@@ -46,8 +48,8 @@ subscription everyChange {
 }
 `;
 
-/** GraphQL over HTTP, GraphiQL for browsers, and what negotiates server-sent events. */
-export function openYoga(schema: GraphQLSchema, { parsed }: Documents): Yoga {
+/** What GraphQL over HTTP is made of: the functions its plugins are wrapped around, GraphiQL, and what negotiates server-sent events. */
+export function openYoga(schema: GraphQLSchema, documents: Documents): Yoga {
   return createYoga<ServerContext, Record<string, never>>({
     schema,
     graphqlEndpoint: graphqlPath,
@@ -62,24 +64,30 @@ export function openYoga(schema: GraphQLSchema, { parsed }: Documents): Yoga {
     batching: false,
     graphiql: { title: 'bulkcast', defaultQuery: firstQuery, subscriptionsProtocol: 'SSE' },
     renderGraphiQL: createGraphiqlRenderer(),
-    parserAndValidationCache: {
-      documentCache: parsed,
-      errorCache: { get: () => undefined, set: () => undefined },
-    },
-    plugins: [takeBody, boundOperations, presentErrors, streamOutside],
+    parserAndValidationCache: false,
+    plugins: [takeParams, shareDocuments(documents), boundOperations, presentErrors, streamOutside],
   });
 }
 
-const takeBody: Plugin<ServerContext, ServerContext> = {
-  onRequestParse({ serverContext: { body }, setRequestParser }) {
-    if (body !== undefined) setRequestParser(() => body);
+const takeParams: Plugin<ServerContext, ServerContext> = {
+  onRequestParse({ serverContext: { given }, setRequestParser }) {
+    if (given !== undefined) setRequestParser(() => ({ ...given }));
   },
 };
 
+/** The same caches and errors as over WebSocket. */
+function shareDocuments(documents: Documents): Plugin<ServerContext, ServerContext> {
+  return {
+    onParse({ setParseFn }) {
+      setParseFn((source) => documents.parse(typeof source === 'string' ? source : source.body));
+    },
+    onValidate({ params, setResult }) {
+      setResult(documents.validate(params.documentAST));
+    },
+  };
+}
+
 const boundOperations: Plugin<ServerContext, ServerContext> = {
-  onParse({ setParseFn }) {
-    setParseFn(parseLimited);
-  },
   onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
     setExecuteFn(execute);
     const error = checkCost(args);
@@ -111,6 +119,8 @@ const streamOutside: Plugin<ServerContext, ServerContext> = {
 const presentErrors: Plugin<ServerContext, ServerContext> = {
   onResultProcess({ result, setResult, serverContext }) {
     if (Array.isArray(result)) return;
-    if (!(Symbol.asyncIterator in result)) setResult(presentResult(result, serverContext));
+    if (Symbol.asyncIterator in result) return;
+    // Without a hint on the status: whoever accepts an event stream is told what is wrong as an event.
+    setResult(presentResult(result, { ...serverContext, transport: 'websocket' }));
   },
 };

@@ -31,26 +31,9 @@ export interface OutletLimits<Kind extends Outlet> {
   readonly giveUp: (outlet: Kind) => void;
 }
 
-export function openOutlets<Kind extends Outlet>({ slowReaderMs, giveUp }: OutletLimits<Kind>): Outlets<Kind> {
+export function openOutlets<Kind extends Outlet>(limits: OutletLimits<Kind>): Outlets<Kind> {
   const blocked = new Set<Kind>();
-  const sweep = setInterval(
-    () => {
-      const beforeMs = performance.now() - slowReaderMs;
-      for (const outlet of blocked) {
-        if (outlet.blockedMs === undefined || outlet.blockedMs > beforeMs) continue;
-        blocked.delete(outlet);
-        giveUp(outlet);
-      }
-    },
-    Math.min(sweepMs, slowReaderMs),
-  );
-  const flushed = (outlet: Kind) => {
-    const { waiting } = outlet;
-    blocked.delete(outlet);
-    outlet.blockedMs = undefined;
-    outlet.waiting = undefined;
-    for (const writer of waiting ?? []) writer.resume();
-  };
+  const sweep = setInterval(() => giveUpSlow(blocked, limits), Math.min(sweepMs, limits.slowReaderMs));
   return {
     accepts: (outlet, writer) => {
       if (outlet.blockedMs === undefined) return true;
@@ -67,7 +50,7 @@ export function openOutlets<Kind extends Outlet>({ slowReaderMs, giveUp }: Outle
       // The one before is still on its way: this one is the last until it is through too.
       outlet.blockedMs = performance.now();
       blocked.add(outlet);
-      stream.write(chunk, () => flushed(outlet));
+      stream.write(chunk, () => unblock(blocked, outlet));
     },
     forget: (outlet) => {
       blocked.delete(outlet);
@@ -78,3 +61,20 @@ export function openOutlets<Kind extends Outlet>({ slowReaderMs, giveUp }: Outle
 }
 
 const sweepMs = 1_000;
+
+function unblock<Kind extends Outlet>(blocked: Set<Kind>, outlet: Kind): void {
+  const { waiting } = outlet;
+  blocked.delete(outlet);
+  outlet.blockedMs = undefined;
+  outlet.waiting = undefined;
+  for (const writer of waiting ?? []) writer.resume();
+}
+
+function giveUpSlow<Kind extends Outlet>(blocked: Set<Kind>, { slowReaderMs, giveUp }: OutletLimits<Kind>): void {
+  const beforeMs = performance.now() - slowReaderMs;
+  for (const outlet of blocked) {
+    if (outlet.blockedMs === undefined || outlet.blockedMs > beforeMs) continue;
+    blocked.delete(outlet);
+    giveUp(outlet);
+  }
+}

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { authenticate } from '../auth/authenticate.ts';
-import { type Caller, onlyWatches, readCredentials, unauthenticated } from '../auth/caller.ts';
+import { type Caller, type Credentials, onlyWatches, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError, toClientError } from '../errors.ts';
 import { boundStalls, discardBody } from '../request-body.ts';
@@ -13,6 +13,9 @@ declare module 'fastify' {
     isPublic?: boolean;
     /** A watch token may pass, and the route asks `watcherOf`; to every other route it is FORBIDDEN. */
     isWatch?: boolean;
+    /** The route streams events: a watch token, and no other, may come as `?access_token=` too, for an EventSource sends no
+     *  headers. */
+    isEvents?: boolean;
   }
 }
 
@@ -58,18 +61,31 @@ export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shap
       return refuse(refusal, request, reply);
     }
     if (request.routeOptions.config.isPublic) return;
-    const caller = await authenticate(deps.auth, readCredentials(request.headers), options.scopeOf?.(request));
+    const credentials = readRequest(request);
+    const caller = await authenticate(deps.auth, credentials, options.scopeOf?.(request));
     if (caller === null) throw unauthenticated();
+    if (credentials.isFromUrl && caller.taskId === null) throw unauthenticated();
     if (caller.taskId !== null && !request.routeOptions.config.isWatch) throw onlyWatches();
     request.setDecorator<Caller>(callerKey, caller);
   });
   boundStalls(server, deps.config.BULKCAST_UPLOAD_STALL_MS);
   server.addHook('onResponse', async (request, reply) => {
-    const door = request.routeOptions.config?.door ?? 'rest';
+    const { door = 'rest', isEvents = false } = request.routeOptions.config ?? {};
+    if (isEvents && reply.statusCode === 200) return;
     deps.metrics.requestSeconds.observe({ door, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
   });
   server.setNotFoundHandler((request, reply) => refuse({ kind: 'unknown_path' }, request, reply));
   server.setErrorHandler((error, request, reply) => refuse(toRefusal(error, request, deps), request, reply));
+}
+
+function readRequest({ headers, query, routeOptions }: FastifyRequest): Credentials & { readonly isFromUrl: boolean } {
+  const credentials = readCredentials(headers);
+  const isBare = Object.keys(credentials).length === 0;
+  if (!isBare || !routeOptions.config.isEvents) return { ...credentials, isFromUrl: false };
+  const token: unknown = new Map<string, unknown>(Object.entries(Object(query))).get('access_token');
+  return typeof token === 'string' && token !== ''
+    ? { authorization: `Bearer ${token}`, isFromUrl: true }
+    : { isFromUrl: false };
 }
 
 /** Who calls, if that is known. */

@@ -76,6 +76,74 @@ export const idempotencyKey = parameter(
   'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422.',
 );
 
+const text = { type: 'string' };
+
+/** Headers of an answer, by name. */
+export type Headers = Readonly<Record<string, { readonly description: string; readonly schema: object }>>;
+
+/** One answer with its headers. */
+export function withHeaders(answer: object, headers: Headers): object {
+  return { ...answer, headers };
+}
+
+/** The headers of every start. */
+export const pollLocation: Headers = {
+  Location: { description: 'The absolute URL to poll the task at.', schema: { ...text, format: 'uri' } },
+  'Operation-Location': { description: 'The same.', schema: { ...text, format: 'uri' } },
+};
+
+/** What every poll may be given. */
+export const pollParameters = [
+  parameter('header', 'If-None-Match', text, 'The ETag of an answer before: 304 while nothing is newer.'),
+  parameter(
+    'header',
+    'Prefer',
+    { ...text, examples: ['wait=20'] },
+    'wait=N holds the answer until the task is newer than If-None-Match, or else than now; for N seconds at most, up to 60.',
+  ),
+];
+
+const preferenceApplied: Headers = {
+  'Preference-Applied': { description: 'The wait that was granted, where one was preferred.', schema: text },
+};
+
+/** Adds to the answers of a poll what those with a body and those without one have in common. */
+export function pollAnswers(ok: object): Record<number, object> {
+  const headers: Headers = {
+    ETag: { description: 'The version of the task; another one to a watch token.', schema: text },
+    'Cache-Control': {
+      description: 'May be kept by the client alone, and is to be asked for each time.',
+      schema: text,
+    },
+    'Retry-After': {
+      description: 'In how many seconds to ask again: 1 to 30, by the rate of the task; none once it has ended.',
+      schema: { type: 'integer', minimum: 1, maximum: 30 },
+    },
+    ...preferenceApplied,
+  };
+  return { 200: withHeaders(ok, headers), 304: { description: 'Nothing is newer than If-None-Match.', headers } };
+}
+
+/** What every stream of events may be given. */
+export const eventParameters = [
+  parameter('header', 'Last-Event-ID', text, 'The version to go on after; an EventSource sends it by itself.'),
+  parameter('query', 'last_event_id', text, 'The same, for who cannot set the header.'),
+  parameter('query', 'access_token', text, 'A watch token, for an EventSource, which cannot set headers.'),
+];
+
+/** The answers of a stream of events, each of which has the body of a poll. */
+export function eventAnswers(body: JsonSchema): Record<number, object> {
+  const description =
+    'Events `next`: `id` is the version, `data` the body of a poll; versions only grow. After the final one comes `complete`, ' +
+    'and the stream ends. Comments in between keep the connection alive.';
+  const ok = { description, content: { 'text/event-stream': { schema: text, 'x-event-data': body } } };
+  const position = { description: 'The version after which the stream goes on, where one was given.', schema: text };
+  return {
+    200: withHeaders(ok, { 'X-Resumed-After': position }),
+    204: { description: 'There is nothing after Last-Event-ID, and never will be: do not come back.' },
+  };
+}
+
 function withComponentRefs(schema: JsonSchema): JsonSchema {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
 }

@@ -1,22 +1,63 @@
-import { STATUS_CODES } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
+import { createProblem, methodsOf, problemType } from '../problems.ts';
+import type { Snapshot } from '../tasks/snapshot.ts';
+import { describeWithResult } from './async-action/action-bodies.ts';
+import { openCallLimits } from './async-action/call-limits.ts';
 import { voucherifyShape } from './async-action/refusals.ts';
 import { registerAsyncActions } from './async-action/routes.ts';
+import { isIssuanceOf } from './bulk-issuance/find-issuance.ts';
+import { isStreamed, issuanceModel } from './bulk-issuance/issuance-bodies.ts';
 import { toFastApi } from './bulk-issuance/refusals.ts';
 import { registerBulkIssuance } from './bulk-issuance/routes.ts';
 import { type Refusal, type Shape, sendRefusal, toRefusal } from './door.ts';
+import { answerPollsFirst } from './fast-polls.ts';
+import { createPollBodies } from './poll-bodies.ts';
+import { openTaskEvents } from './task-events.ts';
 
 /**
  * Opens the two old doors, each in the shapes of its contract: `/v1` (async actions) and `/v2` (bulk issuance). What is
- * refused elsewhere, where no other door has shapes of its own, is told as problem details (RFC 9457).
+ * refused elsewhere, where no other door has shapes of its own, is told as problem details (RFC 9457). `stop` answers the polls
+ * that wait and cuts the streams off; it may be called twice.
  */
-export async function registerRest(server: FastifyInstance, deps: GatewayDeps): Promise<void> {
-  server.setNotFoundHandler((request, reply) => sendProblem({ kind: 'unknown_path' }, request, reply));
+export async function registerRest(server: FastifyInstance, deps: GatewayDeps): Promise<{ stop(): Promise<void> }> {
+  const events = openTaskEvents(deps);
+  const actions = createPollBodies({ describe: (task, isConfined) => describeWithResult(deps, task, isConfined) });
+  const issuances = createPollBodies(issuanceModel(deps));
+  const limits = openCallLimits(deps.config);
+  server.setNotFoundHandler((request, reply) => {
+    const allowed = methodsOf(server, request.url);
+    const refusal: Refusal = allowed.length > 0 ? { kind: 'method_not_allowed', allowed } : { kind: 'unknown_path' };
+    return sendProblem(refusal, request, reply);
+  });
   server.setErrorHandler((error, request, reply) => sendProblem(toRefusal(error, request, deps), request, reply));
-  await server.register((scope) => registerAsyncActions(scope, deps), { prefix: '/v1' });
-  await server.register((scope) => registerBulkIssuance(scope, deps), { prefix: '/v2' });
+  await server.register((scope) => registerAsyncActions(scope, deps, { bodies: actions, events, limits }), {
+    prefix: '/v1',
+  });
+  await server.register((scope) => registerBulkIssuance(scope, deps, { bodies: issuances, events }), { prefix: '/v2' });
+  answerPollsFirst(server.server, deps, [
+    { path: actionPath, scope: 'async-actions', limits, bodies: actions, isReady: isStartedAction },
+    { path: issuancePath, bodies: issuances, isReady: (task, programId) => isReadyIssuance(deps, task, programId) },
+  ]);
+  return {
+    stop: () => {
+      deps.polled.stop();
+      return events.stop();
+    },
+  };
+}
+
+const actionPath = /^\/v1\/async-actions\/(?<id>aa_[0-9a-f]{18})$/;
+const issuancePath = /^\/v2\/giftcards\/programs\/(?<programId>[0-9a-f]{24})\/cards\/bulk\/(?<id>[0-9a-f-]{36})$/;
+
+/** A QUEUED action is given a moment to start. */
+function isStartedAction({ model, state }: Snapshot): boolean {
+  return model === 'ASYNC_ACTION' && state !== 'QUEUED';
+}
+
+function isReadyIssuance(deps: GatewayDeps, task: Snapshot, programId: string | undefined): boolean {
+  return isIssuanceOf(task, programId) && !isStreamed(deps, task);
 }
 
 /** For Fastify's `frameworkErrors`: answers a path that cannot be decoded, before it is routed, in the shape of its door. */
@@ -36,8 +77,7 @@ function sendProblem(refusal: Refusal, request: FastifyRequest, reply: FastifyRe
 
 const toProblem: Shape = (refusal, request) => {
   const problem = (status: number, detail: string) => {
-    const body = { type: 'about:blank', title: STATUS_CODES[status], status, detail };
-    return { status, body, contentType: 'application/problem+json' };
+    return { status, body: createProblem(status, detail, request.id), contentType: problemType };
   };
   switch (refusal.kind) {
     case 'unknown_path':

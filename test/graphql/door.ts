@@ -4,6 +4,8 @@ import type { SignedLinks } from '../../src/auth/links.ts';
 import { createSignedLinks } from '../../src/auth/links.ts';
 import { registerGraphql } from '../../src/graphql/server.ts';
 import { openFeeds } from '../../src/progress/feeds.ts';
+import { openPolledTasks } from '../../src/progress/polled-tasks.ts';
+import { createTaskReader } from '../../src/progress/task-reader.ts';
 import { createUploadReader } from '../../src/uploads.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import type { TestApp } from '../support/gateway.ts';
@@ -34,7 +36,20 @@ export async function openDoor({ app }: TestApp, limits?: { readonly slowReaderM
   const stallMs = app.config.BULKCAST_UPLOAD_STALL_MS;
   const auth = openAuth({ db: app.db, log: app.log, secret, maxAgeMs: app.config.BULKCAST_CREDENTIALS_MAX_AGE_MS });
   const uploads = createUploadReader({ maxUploads: 1, stallMs });
-  const door = await registerGraphql(server, { ...app, feeds, auth, links, uploads }, limits);
+  const door = await registerGraphql(
+    server,
+    {
+      ...app,
+      feeds,
+      polled: openPolledTasks({ ...app, feeds, count: () => undefined }),
+      reader: createTaskReader(app.db),
+      auth,
+      links,
+      publicUrl: () => '',
+      uploads,
+    },
+    limits,
+  );
   const url = await server.listen();
   const stop = async () => {
     await Promise.all([door.stop(), door.stop()]);

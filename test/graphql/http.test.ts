@@ -64,10 +64,10 @@ describe('a body', () => {
 });
 
 describe('a method', () => {
-  it.each(['PUT', 'PATCH', 'DELETE'])('%s is 405', async (method) => {
-    const answer = await readAnswer(await fetch(`${app.url}/graphql`, { method }));
+  it('PATCH is 405', async () => {
+    const answer = await readAnswer(await fetch(`${app.url}/graphql`, { method: 'PATCH' }));
     expect(answer.status).toBe(405);
-    expect(answer.headers.get('allow')).toBe('GET, POST, OPTIONS');
+    expect(answer.headers.get('allow')).toBe('GET, POST, PUT, DELETE, OPTIONS');
     expect(codes(answer)).toEqual(['BAD_USER_INPUT']);
   });
 

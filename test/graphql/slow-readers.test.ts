@@ -71,7 +71,7 @@ describe('a socket whose reader has stopped', () => {
   });
 
   it('is closed with 1013 when it takes too long', async () => {
-    const door = await openDoor(app, { slowReaderMs: 300 });
+    const door = await openDoor(app, { slowReaderMs: 1_500 });
     const task = await startTask();
     const stopped = await openStopped(door.wsUrl, task);
     const quick = await openRawSocket(door.wsUrl, app.project.headers);
@@ -93,7 +93,7 @@ describe('a socket whose reader has stopped', () => {
 
 describe('an event stream whose reader has stopped', () => {
   it('is cut off when it takes too long, and holds up nobody', async () => {
-    const door = await openDoor(app, { slowReaderMs: 300 });
+    const door = await openDoor(app, { slowReaderMs: 1_500 });
     const { hostname, port } = new URL(door.url);
     const stream = connect(Number(port), hostname);
     onTestFinished(() => void stream.destroy());

@@ -39,7 +39,8 @@ describe('a path that does not exist', () => {
     const { status, body, headers } = await client.get(path);
     expect(status).toBe(404);
     expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    expect(body).toEqual({ type: 'about:blank', title: 'Not Found', status: 404, detail: expect.any(String) });
+    const told = { type: 'about:blank', title: 'Not Found', status: 404, detail: expect.any(String) };
+    expect(body).toEqual({ ...told, requestId: headers.get('x-request-id') });
   });
 
   test('is told as such even when its body is broken, and to whoever asks', async () => {

@@ -84,6 +84,7 @@ test('takes other tasks for unknown ones', async () => {
 test('opens no other route, before a body is read', async () => {
   const headers = await watcher(action.id);
   const polls = ['/v1/async-actions/{asyncActionId}', '/v2/giftcards/programs/{programId}/cards/bulk/{taskId}'];
+  polls.push(...polls.map((path) => `${path}/events`));
   const { paths }: { paths: Record<string, Record<string, { security?: object[] }>> } = JSON.parse(printedOpenApi());
   const routes = Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations)

@@ -1,12 +1,18 @@
 import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
 import {
   answers,
+  eventAnswers,
+  eventParameters,
   idempotencyKey,
   type JsonSchema,
   jsonBody,
   type Paths,
   type Printer,
   parameter,
+  pollAnswers,
+  pollLocation,
+  pollParameters,
+  withHeaders,
 } from '../openapi-parts.ts';
 import { campaignPaths } from './campaign-openapi.ts';
 import { customerPaths } from './customer-openapi.ts';
@@ -16,12 +22,15 @@ import { productPaths } from './product-paths.ts';
 import * as shapes from './shapes.ts';
 import { voucherPaths } from './voucher-openapi.ts';
 
+const asyncActionId = parameter('path', 'asyncActionId', { type: 'string' }, 'As the start answered it.');
+
 /** The paths below /v1: the reads, and the start of every operation that has one. */
 export function asyncActionPaths(printer: Printer, operations: Iterable<AnyOperation>): Paths {
   const error = printer.answer('Error', shapes.error);
   const paths: Paths = {
     '/v1/async-actions': { get: list(printer, error) },
     '/v1/async-actions/{asyncActionId}': { get: poll(printer, error) },
+    '/v1/async-actions/{asyncActionId}/events': { get: events(printer, error) },
     '/v1/async-actions/{asyncActionId}/report.csv': { get: report(error) },
     ...voucherPaths(printer, error),
     ...campaignPaths(printer, error),
@@ -59,10 +68,22 @@ function poll(printer: Printer, error: JsonSchema): object {
   return {
     operationId: 'get-async-action',
     summary: 'How an async action is getting on. ETag is its version; Retry-After says when to ask again.',
-    parameters: [parameter('path', 'asyncActionId', { type: 'string' }, 'As the start answered it.')],
+    parameters: [asyncActionId, ...pollParameters],
     responses: {
-      200: answers('The action.', printer.answer('AsyncAction', shapes.actionWithResult)),
-      304: { description: 'Nothing is newer than If-None-Match.' },
+      ...pollAnswers(answers('The action.', printer.answer('AsyncAction', shapes.actionWithResult))),
+      401: answers('Unauthorized.', error),
+      404: answers('No such action.', error),
+    },
+  };
+}
+
+function events(printer: Printer, error: JsonSchema): object {
+  return {
+    operationId: 'watch-async-action',
+    summary: 'How an async action is getting on, as server-sent events.',
+    parameters: [asyncActionId, ...eventParameters],
+    responses: {
+      ...eventAnswers(printer.answer('AsyncAction', shapes.actionWithResult)),
       401: answers('Unauthorized.', error),
       404: answers('No such action.', error),
     },
@@ -95,7 +116,10 @@ function start(printer: Printer, error: JsonSchema, operation: AnyOperation, res
     parameters: [...pathParameters, ...inQuery(printer, operation, rest), idempotencyKey],
     ...(rest.body === 'none' ? {} : { requestBody: requestBody(printer, operation, rest) }),
     responses: {
-      [rest.status]: answers(`Started: ${operation.actionType}.`, printer.answer('Started', shapes.started)),
+      [rest.status]: withHeaders(
+        answers(`Started: ${operation.actionType}.`, printer.answer('Started', shapes.started)),
+        pollLocation,
+      ),
       400: answers('The payload is not valid.', error),
       401: answers('Unauthorized.', error),
       409: answers('The first request with this key is still running.', error),

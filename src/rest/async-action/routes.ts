@@ -2,8 +2,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import { takeJson } from '../bodies.ts';
 import { openDoor } from '../door.ts';
+import type { PollBodies } from '../poll-bodies.ts';
+import type { TaskEvents } from '../task-events.ts';
 import { registerActions } from './actions.ts';
-import { limitCalls } from './call-limits.ts';
+import { type CallLimits, limitCalls } from './call-limits.ts';
 import { registerCampaigns } from './campaigns.ts';
 import { registerCustomers } from './customers.ts';
 import { registerMetadataSchemas } from './metadata-schemas.ts';
@@ -16,13 +18,19 @@ import { registerSkus } from './skus.ts';
 import { registerCsvStarts, registerJsonStarts } from './starts.ts';
 import { registerVouchers } from './vouchers.ts';
 
+interface Shared {
+  readonly bodies: PollBodies;
+  readonly events: TaskEvents;
+  readonly limits: CallLimits;
+}
+
 /** The paths of the async-action contract; register it with the prefix `/v1`. */
-export async function registerAsyncActions(server: FastifyInstance, deps: GatewayDeps): Promise<void> {
+export async function registerAsyncActions(server: FastifyInstance, deps: GatewayDeps, shared: Shared): Promise<void> {
   const { config } = deps;
   openDoor(server, deps, voucherifyShape(config.BULKCAST_MAX_BODY_BYTES), { scopeOf });
-  limitCalls(server, config);
+  limitCalls(server, shared.limits);
   takeJson(server);
-  registerActions(server, deps);
+  registerActions(server, deps, shared);
   registerReports(server, deps);
   registerOrders(server, deps);
   registerVouchers(server, deps);

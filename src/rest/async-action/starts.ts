@@ -4,6 +4,7 @@ import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
 import { startTask } from '../../tasks/start.ts';
 import { callerOf } from '../door.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
+import { tellPoll } from '../polls.ts';
 import { checkInput } from './payload.ts';
 import { type Started, voucherifyPrefix } from './shapes.ts';
 import { spoolFile } from './spool.ts';
@@ -44,7 +45,11 @@ function registerStarts(
     server.route({
       method: rest.method,
       url: rest.path.slice(voucherifyPrefix.length),
-      handler: async (request, reply) => reply.code(rest.status).send(await answer(operation, rest, request)),
+      handler: async (request, reply) => {
+        const started = await answer(operation, rest, request);
+        tellPoll(reply, deps, `${voucherifyPrefix}/async-actions/${started.async_action_id}`);
+        return reply.code(rest.status).send(started);
+      },
     });
   }
 }

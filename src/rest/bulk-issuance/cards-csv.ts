@@ -35,7 +35,7 @@ export function registerCardsCsv(server: FastifyInstance, deps: GatewayDeps): vo
         throw new ClientError('FORBIDDEN', 'The link is not valid or has expired; poll the task for a new one');
       }
       const program = await findProgram(deps.db, programId);
-      const task = program && (await findIssuance(deps.db, program.projectId, programId, taskId));
+      const task = program && (await findIssuance(deps.polled, program.projectId, programId, taskId));
       if (task === undefined) throw new ClientError('NOT_FOUND', 'Task not found');
       return sendCsv(request, reply, deps, {
         name: `gift-cards-${taskId}.csv`,

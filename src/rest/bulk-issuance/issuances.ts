@@ -1,18 +1,20 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
-import { cardsCsvPath, findProgram, findTaskCard, type GiftCard, listCards } from '../../domain/gift-cards.ts';
+import { findProgram, findTaskCard, issuancePath, listCards } from '../../domain/gift-cards.ts';
 import { ClientError, notFound } from '../../errors.ts';
 import { issueGiftCards } from '../../operations/issue-gift-cards.ts';
-import { bulkIssuanceStatusOf, issuanceCountsOf, issuanceErrorOf } from '../../tasks/results.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { isFinal } from '../../tasks/state.ts';
 import { callerOf, watcherOf } from '../door.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
-import { answerPoll } from '../polls.ts';
+import type { PollBodies } from '../poll-bodies.ts';
+import { answerPoll, type Polled, tellPoll, waitAsPreferred } from '../polls.ts';
+import type { TaskEvents } from '../task-events.ts';
 import { findIssuance } from './find-issuance.ts';
+import { csvUrlOf, isStreamed, streamStatus, taskStatus, toSummary } from './issuance-bodies.ts';
 import { countCards, readPoll, readStart } from './requests.ts';
-import type { AsyncResponse, SyncResponse, TaskStatus } from './shapes.ts';
+import type { AsyncResponse, SyncResponse } from './shapes.ts';
 
 interface Start {
   readonly Params: { readonly programId: string };
@@ -21,10 +23,15 @@ interface Poll {
   readonly Params: { readonly programId: string; readonly taskId: string };
 }
 
+interface Told {
+  readonly bodies: PollBodies;
+  readonly events: TaskEvents;
+}
+
 const path = '/giftcards/programs/:programId/cards/bulk';
 
-/** The start and the poll of a bulk issuance. */
-export function registerIssuances(server: FastifyInstance, deps: GatewayDeps): void {
+/** The start of a bulk issuance, its poll and its events. */
+export function registerIssuances(server: FastifyInstance, deps: GatewayDeps, { bodies, events }: Told): void {
   server.post<Start>(path, async (request, reply) => {
     const { programId } = request.params;
     const input = readStart(programId, request.query, request.body, deps.engine.limits.maxItems);
@@ -37,88 +44,59 @@ export function registerIssuances(server: FastifyInstance, deps: GatewayDeps): v
       idempotencyKey: readIdempotencyKey(request.headers),
       inline: isSmall,
     });
-    if (isSmall && isFinal(task.state)) return reply.code(201).send(await syncResponse(deps, programId, task));
+    tellPoll(reply, deps, issuancePath(programId, task.id));
+    if (isSmall && isFinal(task.state)) return reply.code(201).send(await syncResponse(deps, task));
     // As it was accepted, so that a repeated request has the same answer.
     const accepted: AsyncResponse = { taskId: task.id, status: 'pending' };
     return reply.code(202).send(accepted);
   });
 
   server.get<Poll>(`${path}/:taskId`, { config: { door: 'poll', isWatch: true } }, async (request, reply) => {
-    const { programId, taskId } = request.params;
-    const watcher = watcherOf(request, taskId);
-    const cardId = readPoll(programId, request.query);
-    if (watcher === undefined) throw taskNotFound();
-    const task = await findIssuance(deps.db, watcher.projectId, programId, taskId);
-    if (task === undefined) throw await whyNotFound(deps, watcher.projectId, programId);
-    const isConfined = watcher.taskId !== null;
-    return answerPoll(request, reply, task, {
-      mayBeStale: mayHoldExpiredLink(deps, task),
-      isConfined,
-      body: async () =>
-        isConfined ? taskStatus(task) : taskStatus(task, await readCards(deps, programId, task, cardId)),
-    });
+    const cardId = readPoll(request.params.programId, request.query);
+    const { task: found, isConfined } = await findPolled(deps, request);
+    const task = (await waitAsPreferred(request, reply, deps, { task: found, isConfined })) ?? found;
+    const polled = { task, isConfined, bodies };
+    if (isConfined || task.state !== 'SUCCEEDED') return answerPoll(request, reply, polled);
+    if (cardId !== undefined) return answerPoll(request, reply, polled, () => statusWithCard(deps, task, cardId));
+    if (!isStreamed(deps, task)) return answerPoll(request, reply, polled);
+    return answerPoll(request, reply, polled, async () => streamStatus(deps, request, reply, task));
   });
+
+  server.get<Poll>(
+    `${path}/:taskId/events`,
+    { config: { isWatch: true, isEvents: true }, exposeHeadRoute: false },
+    async (request, reply) => {
+      readPoll(request.params.programId, {});
+      return events.stream(request, reply, { ...(await findPolled(deps, request)), bodies });
+    },
+  );
 }
 
-async function syncResponse(deps: GatewayDeps, programId: string, task: Snapshot): Promise<SyncResponse> {
+async function findPolled(
+  deps: GatewayDeps,
+  request: FastifyRequest<Poll>,
+): Promise<Pick<Polled, 'task' | 'isConfined'>> {
+  const { programId, taskId } = request.params;
+  const watcher = watcherOf(request, taskId);
+  if (watcher === undefined) throw taskNotFound();
+  const task = await findIssuance(deps.polled, watcher.projectId, programId, taskId);
+  if (task === undefined) throw await whyNotFound(deps, watcher.projectId, programId);
+  return { task, isConfined: watcher.taskId !== null };
+}
+
+async function syncResponse(deps: GatewayDeps, task: Snapshot): Promise<SyncResponse> {
   const cards = await listCards(deps.db, task.id, { limit: deps.config.BULKCAST_SYNC_CARDS });
   return {
     issuedCount: task.succeeded,
     cards: cards.map(toSummary),
-    csvDownloadUrl: csvUrlOf(deps, programId, task),
+    csvDownloadUrl: csvUrlOf(deps, task),
     failedCount: task.failed,
   };
 }
 
-type Cards = Pick<TaskStatus, 'cards' | 'csvDownloadUrl'>;
-
-/** Who may only watch is shown no cards. */
-function taskStatus(
-  task: Snapshot,
-  { cards, csvDownloadUrl }: Cards = { cards: null, csvDownloadUrl: null },
-): TaskStatus {
-  const { issuedCount, failedCount } = issuanceCountsOf(task);
-  return {
-    taskId: task.id,
-    status: bulkIssuanceStatusOf(task.state),
-    issuedCount,
-    cards,
-    csvDownloadUrl,
-    failedCount,
-    error: issuanceErrorOf(task),
-    completedAt: task.completedAt?.toISOString() ?? null,
-  };
-}
-
-async function readCards(
-  deps: GatewayDeps,
-  programId: string,
-  task: Snapshot,
-  cardId: string | undefined,
-): Promise<Cards | undefined> {
-  if (task.state !== 'SUCCEEDED') return undefined;
-  return { cards: await cardsOf(deps, task, cardId), csvDownloadUrl: csvUrlOf(deps, programId, task) };
-}
-
-/** All cards, or the one asked for; null when there are more than a poll lists. */
-async function cardsOf(deps: GatewayDeps, task: Snapshot, cardId: string | undefined): Promise<GiftCard[] | null> {
-  if (cardId !== undefined) {
-    const card = await findTaskCard(deps.db, task.id, cardId);
-    return card === undefined ? [] : [toSummary(card)];
-  }
-  const limit = deps.config.BULKCAST_POLL_CARDS;
-  if (task.succeeded > limit) return null;
-  return (await listCards(deps.db, task.id, { limit })).map(toSummary);
-}
-
-function csvUrlOf(deps: GatewayDeps, programId: string, task: Snapshot): string | null {
-  return task.succeeded > 0 ? deps.links.sign(cardsCsvPath(programId, task.id)) : null;
-}
-
-/** A client that asks whether anything is new may hold an answer as old as the task's end, and the link in it. */
-function mayHoldExpiredLink(deps: GatewayDeps, task: Snapshot): boolean {
-  if (task.completedAt === null) return false;
-  return Date.now() - task.completedAt.getTime() > deps.config.BULKCAST_LINK_SECONDS * 1000;
+async function statusWithCard(deps: GatewayDeps, task: Snapshot, cardId: string): Promise<object> {
+  const card = await findTaskCard(deps.db, task.id, cardId);
+  return taskStatus(task, { cards: card === undefined ? [] : [toSummary(card)], csvDownloadUrl: csvUrlOf(deps, task) });
 }
 
 async function whyNotFound(deps: GatewayDeps, projectId: string, programId: string): Promise<ClientError> {
@@ -129,8 +107,4 @@ async function whyNotFound(deps: GatewayDeps, projectId: string, programId: stri
 
 function taskNotFound(): ClientError {
   return new ClientError('NOT_FOUND', 'Task not found');
-}
-
-function toSummary({ id, cardNumber, lastFourDigits }: GiftCard): GiftCard {
-  return { id, cardNumber, lastFourDigits };
 }

@@ -1,6 +1,19 @@
 import { cardsCsvPath } from '../../domain/gift-cards.ts';
 import { issueGiftCards } from '../../operations/issue-gift-cards.ts';
-import { answers, idempotencyKey, type JsonSchema, type Paths, type Printer, parameter } from '../openapi-parts.ts';
+import {
+  answers,
+  eventAnswers,
+  eventParameters,
+  idempotencyKey,
+  type JsonSchema,
+  type Paths,
+  type Printer,
+  parameter,
+  pollAnswers,
+  pollLocation,
+  pollParameters,
+  withHeaders,
+} from '../openapi-parts.ts';
 import { objectId } from './requests.ts';
 import * as shapes from './shapes.ts';
 
@@ -24,6 +37,7 @@ export function bulkIssuancePaths(printer: Printer): Paths {
     '/v2/token': { post: signIn(printer, refusals) },
     '/v2/giftcards/programs/{programId}/cards/bulk': { post: start(printer, refusals) },
     '/v2/giftcards/programs/{programId}/cards/bulk/{taskId}': { get: poll(printer, refusals) },
+    '/v2/giftcards/programs/{programId}/cards/bulk/{taskId}/events': { get: events(printer, refusals) },
     [cardsCsvPath('{programId}', '{taskId}')]: { get: download(detail) },
   };
 }
@@ -52,8 +66,14 @@ function start(printer: Printer, refusals: object): object {
     parameters: [programId, cardId, idempotencyKey],
     requestBody: { required: true, content: { 'application/json': { schema: withoutProgram(printer) } } },
     responses: {
-      201: answers('Few cards: issued at once.', printer.answer('BulkIssuanceSyncResponse', shapes.syncResponse)),
-      202: answers('Accepted; poll the task.', printer.answer('BulkIssuanceAsyncResponse', shapes.asyncResponse)),
+      201: withHeaders(
+        answers('Few cards: issued at once.', printer.answer('BulkIssuanceSyncResponse', shapes.syncResponse)),
+        pollLocation,
+      ),
+      202: withHeaders(
+        answers('Accepted; poll the task.', printer.answer('BulkIssuanceAsyncResponse', shapes.asyncResponse)),
+        pollLocation,
+      ),
       409: answers('The first request with this key is still running.', printer.answer('Detail', shapes.detail)),
       ...refusals,
     },
@@ -64,10 +84,23 @@ function poll(printer: Printer, refusals: object): object {
   return {
     operationId: 'pollBulkIssuance',
     summary: 'How a task is getting on. ETag is its version; Retry-After says when to ask again.',
-    parameters: [programId, taskId, cardId],
+    parameters: [programId, taskId, cardId, ...pollParameters],
     responses: {
-      200: answers('The status.', printer.answer('BulkIssuanceTaskStatus', shapes.taskStatus)),
-      304: { description: 'Nothing is newer than If-None-Match.' },
+      ...pollAnswers(answers('The status.', printer.answer('BulkIssuanceTaskStatus', shapes.taskStatus))),
+      404: answers('No such task of the program.', printer.answer('Detail', shapes.detail)),
+      ...refusals,
+    },
+  };
+}
+
+function events(printer: Printer, refusals: object): object {
+  return {
+    operationId: 'watchBulkIssuance',
+    summary:
+      'How a task is getting on, as server-sent events. Of more than 1,000 cards they tell none: the poll and the CSV do.',
+    parameters: [programId, taskId, ...eventParameters],
+    responses: {
+      ...eventAnswers(printer.answer('BulkIssuanceTaskStatus', shapes.taskStatus)),
       404: answers('No such task of the program.', printer.answer('Detail', shapes.detail)),
       ...refusals,
     },
