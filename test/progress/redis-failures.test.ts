@@ -103,6 +103,7 @@ it.each(failures)('loses no end and catches up within 5 s after Redis was $name'
   const project = streams.followProject(projectId);
   const followers = queued.map((task) => streams.followTask(task));
   await waitFor(() => followers.every(({ received }) => received.length === 1), { message: 'both are followed' });
+  await waitUntilFollowed(project, worker, projectId);
   await breakDown(place);
   const ends: Snapshot[] = [];
   for (const task of queued) ends.push(await endAndPublish(worker, task));
@@ -121,6 +122,15 @@ it.each(failures)('loses no end and catches up within 5 s after Redis was $name'
   project.leave();
   await expectReleased(place);
 });
+
+/** A project is followed from some moment on, which shows by a task that ends after it. */
+async function waitUntilFollowed(project: Follower, worker: Bus, projectId: string): Promise<void> {
+  const arrives = async () => {
+    await endAndPublish(worker, await tasks.createTask(projectId));
+    return project.received.length > 0;
+  };
+  await waitFor(arrives, { message: 'the project is followed' });
+}
 
 async function endAndPublish(worker: Bus, task: Snapshot): Promise<Snapshot> {
   const end = await tasks.finish(task);
@@ -181,7 +191,7 @@ it.each(['an administrator', 'its limit for output'] as const)(
     const redis = openClient(server);
     const projectId = await tasks.createProject();
     const project = openTestStreams(tasks.db, gateway).followProject(projectId);
-    await waitFor(async () => (await channelsOf(redis)).length === 1, { message: 'the gateway listens' });
+    await waitUntilFollowed(project, worker, projectId);
     let interruptions = 0;
     gateway.onInterrupted(() => {
       interruptions += 1;

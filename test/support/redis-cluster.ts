@@ -25,7 +25,7 @@ export interface RedisCluster {
   readonly primaries: readonly [ClusterNode, ClusterNode, ClusterNode];
   /** Of the first primary, which it replaces within some seconds of its death. */
   readonly replica: ClusterNode;
-  /** Hands a slot without keys over to another primary, as a resharding does. */
+  /** Hands a slot without keys over to a primary that does not serve it yet, as a resharding does. */
   moveSlot(slot: number, to: ClusterNode): Promise<void>;
   /** The primary that serves a slot, as this node (the first primary) knows. */
   ownerOf(slot: number, asked?: ClusterNode): Promise<ClusterNode>;
@@ -140,6 +140,7 @@ async function ownerOf(nodes: readonly ClusterNode[], slot: number, asked: Clust
 
 async function moveSlot(nodes: readonly ClusterNode[], slot: number, to: ClusterNode): Promise<void> {
   const from = await ownerOf(nodes, slot, to);
+  if (from === to) return;
   await to.redis.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
   await from.redis.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
   await to.redis.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
