@@ -33,7 +33,7 @@ export async function run() {
     const startedMs = performance.now();
     const { credentials } = database;
     const input = { programId: credentials.programId, initialValue: '25.00', count };
-    const id = await mutate(service.url, credentials, issue, { input });
+    const id = await mutate(service.url, credentials, JSON.stringify({ query: issue, variables: { input } }));
     const watch = await watchTask(service.url, credentials, id);
     if (watch.final.state !== 'SUCCEEDED') throw new Error(`the task ended as ${JSON.stringify(watch.final)}`);
     return { perSecond: (count / (performance.now() - startedMs)) * 1000, updates: watch.updates };

@@ -2,14 +2,8 @@ import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { ProjectCredentials } from '../../src/auth/projects.ts';
 
-/** Starts a task and returns its id. Throws when there are errors or user errors. */
-export async function mutate(
-  url: string,
-  credentials: ProjectCredentials,
-  query: string,
-  variables: Record<string, unknown>,
-): Promise<string> {
-  const body = JSON.stringify({ query, variables });
+/** Starts a task with this JSON body and returns its id. Throws when there are errors or user errors. */
+export async function mutate(url: string, credentials: ProjectCredentials, body: string): Promise<string> {
   return startedBy(await post(`${url}/graphql`, credentials, body, { 'content-type': 'application/json' }));
 }
 
@@ -28,9 +22,9 @@ export async function mutateWithFile(
 }
 
 /** Starts VOUCHERS.IMPORT on its REST path and returns the task's id. */
-export async function importVouchers(url: string, credentials: ProjectCredentials, items: object[]): Promise<string> {
+export async function importVouchers(url: string, credentials: ProjectCredentials, body: string): Promise<string> {
   const headers = { 'content-type': 'application/json' };
-  const answer = await post(`${url}/v1/vouchers/import`, credentials, JSON.stringify(items), headers);
+  const answer = await post(`${url}/v1/vouchers/import`, credentials, body, headers);
   if (typeof answer.async_action_id !== 'string') throw new Error(JSON.stringify(answer));
   return answer.async_action_id;
 }
