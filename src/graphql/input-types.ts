@@ -117,14 +117,17 @@ function defineObject(
   });
 }
 
+/** Goes by what is there: most items of a list leave most fields out. */
 function objectToWire(fields: readonly Field[]): (value: unknown) => unknown {
+  const byName = new Map(fields.map((field) => [field.name, field]));
   return (value) => {
     if (typeof value !== 'object' || value === null) return value;
     const wire: Record<string, unknown> = {};
-    for (const { name, key, isNullable, toWire } of fields) {
-      const given: unknown = Reflect.get(value, name);
-      if (given === null && isNullable) wire[key] = null;
-      else if (given !== null && given !== undefined) wire[key] = toWire(given);
+    for (const [name, given] of Object.entries(value)) {
+      const field = byName.get(name);
+      if (field === undefined || given === undefined) continue;
+      if (given !== null) wire[field.key] = field.toWire(given);
+      else if (field.isNullable) wire[field.key] = null;
     }
     return wire;
   };

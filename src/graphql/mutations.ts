@@ -59,6 +59,7 @@ function addStart(
   parts: { description: string; payload: ObjectType<Payload<Snapshot>>; input: Input; enums: Enums },
 ): void {
   const { description, payload, input, enums } = parts;
+  const checked: z.ZodType = z.compile(operation.input);
   builder.mutationField(operation.mutation.name, (t) =>
     t.field({
       type: payload,
@@ -78,7 +79,7 @@ function addStart(
       ...costs({ own: startCost }),
       resolve: (_root, args, context) => {
         const { projectId, name: startedBy } = requireCaller(context);
-        return settle(operation.input, input.toWire(args.input), (valid) =>
+        return settle(checked, input.toWire(args.input), (valid) =>
           startTask(context.deps.engine, {
             operation,
             input: valid,
