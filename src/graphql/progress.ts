@@ -1,6 +1,6 @@
 import { operationOf } from '../tasks/engine.ts';
 import type { Failure } from '../tasks/operation.ts';
-import { estimatedCompletionOf, progressOf, ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
+import { estimatedCompletionOf, progressOf, type Snapshot } from '../tasks/snapshot.ts';
 import { findTaskAhead, hasTurn } from '../tasks/unfinished.ts';
 import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
 import type { Context } from './context.ts';
@@ -32,7 +32,7 @@ export function defineProgress(builder: Builder, enums: Enums, failures: TaskLis
         description:
           'Items a second: while it runs, of the last ten seconds or so; once it has ended, on average. Null before there is a ' +
           'measurement of a second, and while it is paused.',
-        resolve: ratePerSecondOf,
+        resolve: (task) => task.ratePerSecond,
       }),
       waitingReason: t.string({
         nullable: true,

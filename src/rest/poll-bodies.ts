@@ -1,4 +1,4 @@
-import { ratePerSecondOf, type Snapshot } from '../tasks/snapshot.ts';
+import type { Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
 
 /** How one wire model tells a task. */
@@ -77,7 +77,7 @@ export function tagOf(task: Snapshot, isConfined: boolean): string {
 /** In how many seconds to ask again: when the task will have ended at its rate so far, 1 to 30; null when it has ended. */
 export function retryAfterOf(task: Snapshot): string | null {
   if (isFinal(task.state)) return null;
-  const rate = ratePerSecondOf(task);
+  const rate = task.ratePerSecond;
   const seconds = rate === null ? 1 : Math.ceil((task.total - task.processed) / rate);
   return String(Math.min(Math.max(seconds, 1), longestRetrySeconds));
 }

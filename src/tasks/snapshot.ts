@@ -76,11 +76,6 @@ function rateOf(row: TaskRow): number | null {
   return seconds > 0 ? row.processed / seconds : null;
 }
 
-/** Items a second; null before there is a measurement. */
-export function ratePerSecondOf(snapshot: Snapshot): number | null {
-  return snapshot.ratePerSecond;
-}
-
 /** When a RUNNING task will end if it goes on as of late; null when that cannot be told. */
 export function estimatedCompletionOf(snapshot: Snapshot): Date | null {
   const { state, ratePerSecond, total, processed, updatedAt } = snapshot;
