@@ -40,15 +40,18 @@ export function discardBody(request: IncomingMessage): void {
 /** A body, files aside, of which nothing comes for `stallMs` is answered with REQUEST_TIMEOUT instead of being waited for. */
 export function boundStalls(server: FastifyInstance, stallMs: number): void {
   const awaited = new WeakSet<IncomingMessage>();
-  server.addHook('preParsing', async (request, reply) => {
+  server.addHook('preParsing', (request, reply, _payload, done) => {
     // Most bodies have come by now, with their heads.
-    if (request.raw.complete) return;
-    awaited.add(request.raw);
-    request.raw.setTimeout(stallMs, () => {
-      reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
-    });
+    if (!request.raw.complete) {
+      awaited.add(request.raw);
+      request.raw.setTimeout(stallMs, () => {
+        reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
+      });
+    }
+    done();
   });
-  server.addHook('preValidation', async (request) => {
+  server.addHook('preValidation', (request, _reply, done) => {
     if (awaited.has(request.raw)) request.raw.setTimeout(0);
+    done();
   });
 }

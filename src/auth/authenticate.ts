@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { ClientError } from '../errors.ts';
 import type { Auth } from './auth.ts';
 import { type Caller, type Credentials, unauthenticated } from './caller.ts';
+import type { Principal } from './principals.ts';
 
 /**
  * Who these credentials belong to; null when there are none. Throws UNAUTHENTICATED when they are not right or not valid any
@@ -12,16 +13,18 @@ export async function authenticate(
   credentials: Credentials,
   scope?: string,
 ): Promise<Caller | null> {
-  const caller = await identify(auth, credentials);
+  const found = identify(auth, credentials);
+  // Whoever is known already is not waited for.
+  const caller = found instanceof Promise ? await found : found;
   const mayPass = !caller?.scopes || caller.scopes.some((given) => given === 'api' || given === scope);
   if (!mayPass) throw new ClientError('FORBIDDEN', `The token needs the scope api${scope ? ` or ${scope}` : ''}`);
   return caller;
 }
 
-async function identify(
+function identify(
   auth: Pick<Auth, 'principals' | 'readToken'>,
   credentials: Credentials,
-): Promise<Caller | null> {
+): Caller | null | Promise<Caller> {
   const { appId, appToken, authorization } = credentials;
   if (appId !== undefined || appToken !== undefined) return authenticateKey(auth, appId ?? '', appToken ?? '');
   if (authorization === undefined) return null;
@@ -34,13 +37,20 @@ export function hashAppToken(token: string): Buffer {
   return hash('sha256', token, 'buffer');
 }
 
-async function authenticateKey(auth: Pick<Auth, 'principals'>, appId: string, appToken: string): Promise<Caller> {
+function authenticateKey(
+  { principals }: Pick<Auth, 'principals'>,
+  appId: string,
+  appToken: string,
+): Caller | Promise<Caller> {
   // Postgres takes no text with a NUL, so no key has one.
   if (appId.includes('\0')) throw unauthenticated();
   const given = hashAppToken(appToken);
-  const isRight = ({ tokenHash }: { tokenHash: Buffer | null }) =>
-    tokenHash !== null && timingSafeEqual(given, tokenHash);
-  const key = await auth.principals.find('KEY', appId, isRight);
+  const isRight = ({ tokenHash }: Principal) => tokenHash !== null && timingSafeEqual(given, tokenHash);
+  const known = principals.peek('KEY', appId, isRight);
+  return known === undefined ? principals.find('KEY', appId, isRight).then(callerOfKey) : callerOfKey(known);
+}
+
+function callerOfKey(key: Principal | undefined): Caller {
   if (key === undefined) throw unauthenticated();
   const { projectId, kind, name } = key;
   return { projectId, via: 'KEY', kind, name, expiresAt: null, scopes: null, taskId: null };

@@ -48,12 +48,11 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
     if (request.method === 'OPTIONS') return;
     request.setDecorator(callerKey, await authenticate(deps.auth, readCredentials(request.headers)));
   });
-  server.addHook('onResponse', async ({ method }, reply) => {
-    if (isStream(reply.getHeader('content-type')) || method === 'OPTIONS') return;
-    deps.metrics.requestSeconds.observe(
-      { door: 'graphql', status: String(reply.statusCode) },
-      reply.elapsedTime / 1000,
-    );
+  server.addHook('onResponse', ({ method }, reply, done) => {
+    const isTimed = !isStream(reply.getHeader('content-type')) && method !== 'OPTIONS';
+    const labels = { door: 'graphql', status: String(reply.statusCode) };
+    if (isTimed) deps.metrics.requestSeconds.observe(labels, reply.elapsedTime / 1000);
+    done();
   });
   boundStalls(server, deps.config.BULKCAST_UPLOAD_STALL_MS);
   takeBodies(server);
