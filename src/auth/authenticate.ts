@@ -5,17 +5,19 @@ import { type Caller, type Credentials, unauthenticated } from './caller.ts';
 import type { Principal } from './principals.ts';
 
 /**
- * Who these credentials belong to; null when there are none. Throws UNAUTHENTICATED when they are not right or not valid any
- * more, FORBIDDEN when they are confined to scopes among which is neither `scope` nor `api`.
+ * Who these credentials belong to, at once where that is known already; null when there are none. Throws UNAUTHENTICATED when
+ * they are not right or not valid any more, FORBIDDEN when they are confined to scopes among which is neither `scope` nor `api`.
  */
-export async function authenticate(
+export function authenticate(
   auth: Pick<Auth, 'principals' | 'readToken'>,
   credentials: Credentials,
   scope?: string,
-): Promise<Caller | null> {
-  const found = identify(auth, credentials);
-  // Whoever is known already is not waited for.
-  const caller = found instanceof Promise ? await found : found;
+): Caller | null | Promise<Caller | null> {
+  const caller = identify(auth, credentials);
+  return caller instanceof Promise ? caller.then((found) => admit(found, scope)) : admit(caller, scope);
+}
+
+function admit(caller: Caller | null, scope: string | undefined): Caller | null {
   const mayPass = !caller?.scopes || caller.scopes.some((given) => given === 'api' || given === scope);
   if (!mayPass) throw new ClientError('FORBIDDEN', `The token needs the scope api${scope ? ` or ${scope}` : ''}`);
   return caller;
@@ -44,10 +46,22 @@ function authenticateKey(
 ): Caller | Promise<Caller> {
   // Postgres takes no text with a NUL, so no key has one.
   if (appId.includes('\0')) throw unauthenticated();
-  const given = hashAppToken(appToken);
-  const isRight = ({ tokenHash }: Principal) => tokenHash !== null && timingSafeEqual(given, tokenHash);
+  const isRight = (principal: Principal) => isTokenOf(principal, appToken);
   const known = principals.peek('KEY', appId, isRight);
   return known === undefined ? principals.find('KEY', appId, isRight).then(callerOfKey) : callerOfKey(known);
+}
+
+/** The tokens that were found right, for as long as what is known of their principals: hashing is most of what a check costs. */
+const rightTokens = new WeakMap<Principal, Buffer>();
+
+function isTokenOf(principal: Principal, appToken: string): boolean {
+  if (principal.tokenHash === null) return false;
+  const given = Buffer.from(appToken);
+  const right = rightTokens.get(principal);
+  if (right !== undefined) return right.length === given.length && timingSafeEqual(right, given);
+  const isRight = timingSafeEqual(hashAppToken(appToken), principal.tokenHash);
+  if (isRight) rightTokens.set(principal, given);
+  return isRight;
 }
 
 function callerOfKey(key: Principal | undefined): Caller {

@@ -42,16 +42,25 @@ export function answerPollsFirst(server: Server, deps: GatewayDeps, doors: reado
     const poll = server.listening ? findPoll(doors, request) : undefined;
     if (poll === undefined) return toRoutes();
     const startedMs = performance.now();
-    answer(deps, poll, request, response).then(
-      (status) => {
-        if (status === undefined) return toRoutes();
-        const seconds = (performance.now() - startedMs) / 1000;
-        deps.metrics.requestSeconds.observe({ ...observed, status }, seconds);
-      },
-      // The routes tell why.
-      toRoutes,
-    );
+    const settle = (caller: Caller | null) => {
+      const status = answer(deps, poll, caller, { request, response });
+      if (status === undefined) return toRoutes();
+      const seconds = (performance.now() - startedMs) / 1000;
+      deps.metrics.requestSeconds.observe({ ...observed, status }, seconds);
+    };
+    // Whatever is wrong, the routes tell it.
+    const caller = authenticateFirst(deps, poll, request);
+    if (caller instanceof Promise) caller.then(settle).catch(toRoutes);
+    else settle(caller);
   });
+}
+
+function authenticateFirst({ auth }: GatewayDeps, { door }: Poll, { headers }: IncomingMessage) {
+  try {
+    return authenticate(auth, readCredentials(headers), door.scope);
+  } catch {
+    return null;
+  }
 }
 
 /** Of a request that asks for nothing but the body. */
@@ -69,15 +78,14 @@ function findPoll(doors: readonly PollDoor[], { method, url = '', headers }: Inc
   return undefined;
 }
 
-/** The status of what was answered, if it was. Throws before anything is sent. */
-async function answer(
+/** The status of what was answered, if it was. */
+function answer(
   deps: GatewayDeps,
   poll: Poll,
-  { headers }: IncomingMessage,
-  response: ServerResponse,
-): Promise<'200' | '304' | undefined> {
+  caller: Caller | null,
+  { request: { headers }, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+): '200' | '304' | undefined {
   const { door } = poll;
-  const caller = await authenticate(deps.auth, readCredentials(headers), door.scope);
   if (caller === null) return undefined;
   const body = findBody(deps, poll, caller);
   if (body === undefined || door.limits?.take(caller.projectId) === false) return undefined;
