@@ -1,4 +1,4 @@
-import { type ExecutionArgs, execute, type GraphQLSchema } from 'graphql';
+import { type ExecutionArgs, executeRootSelectionSet, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
 import type { Documents } from './documents.ts';
@@ -7,6 +7,7 @@ import { createGraphiqlRenderer } from './graphiql.ts';
 import type { Params } from './http-params.ts';
 import { checkCost } from './limits.ts';
 import { type OpenedSubscription, openSubscription } from './source-streams.ts';
+import { validateArgs } from './variables.ts';
 
 /** The context of one operation. */
 export interface ServerContext extends Context {
@@ -89,7 +90,7 @@ function shareDocuments(documents: Documents): Plugin<ServerContext, ServerConte
 
 const boundOperations: Plugin<ServerContext, ServerContext> = {
   onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
-    setExecuteFn(execute);
+    setExecuteFn(executeValidated);
     const error = checkCost(args);
     if (error !== undefined) setResultAndStopExecution({ errors: [error] });
   },
@@ -99,6 +100,11 @@ const boundOperations: Plugin<ServerContext, ServerContext> = {
     setSubscribeFn((given) => leaveSubscription(given, args.contextValue));
   },
 };
+
+function executeValidated(args: ExecutionArgs) {
+  const validated = validateArgs(args);
+  return 'schema' in validated ? executeRootSelectionSet(validated) : { errors: validated };
+}
 
 /** Opens a subscription for whoever has asked yoga to negotiate it. The empty stream only says that there is one. */
 async function leaveSubscription(args: ExecutionArgs, { opened }: ServerContext) {
