@@ -11,17 +11,25 @@ const maxDepth = 64;
 /** Throws BAD_USER_INPUT for a JSON text that nests deeper than 64 levels. */
 export function checkDepth(text: string): void {
   let depth = 0;
-  let isInString = false;
   for (let index = 0; index < text.length; index += 1) {
     const character = text.charCodeAt(index);
-    if (isInString) {
-      if (character === 0x5c) index += 1;
-      else if (character === 0x22) isInString = false;
-    } else if (character === 0x22) isInString = true;
-    else if (character === 0x5b || character === 0x7b) depth += 1;
-    else if (character === 0x5d || character === 0x7d) depth -= 1;
+    if (character === 0x22) index = endOfString(text, index);
+    // `[` and `{`, then `]` and `}`: they differ in this bit alone.
+    else if ((character | 0x20) === 0x7b) depth += 1;
+    else if ((character | 0x20) === 0x7d) depth -= 1;
     if (depth > maxDepth) throw tooDeep();
   }
+}
+
+/** Where the string that begins at `start` ends; where it does not, beyond the text. */
+function endOfString(text: string, start: number): number {
+  let index = start + 1;
+  while (index < text.length) {
+    const character = text.charCodeAt(index);
+    if (character === 0x22) return index;
+    index += character === 0x5c ? 2 : 1;
+  }
+  return index;
 }
 
 function tooDeep(): ClientError {

@@ -1,8 +1,11 @@
 const wireForm = /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d{1,3}))?)?)?(Z|[+-]\d{2}:\d{2})?)?$/;
+/** What Date reads as we do, but for days that its month does not have. */
+const fullForm = /^\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z$/;
 
 /** Reads a moment in the forms of the async-action contract, section 1.6 (`2026-01-31`, `…T12`, `…T12:30`, `…:00`, `…Z`,
  *  `….123Z`), UTC unless it says otherwise. Undefined when it is none of them, or no day of the calendar. */
 export function readWireDate(text: string): Date | undefined {
+  if (fullForm.test(text)) return readFullForm(text);
   const match = wireForm.exec(text.trim());
   if (match === null) return undefined;
   const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = '', zone = 'Z'] = match;
@@ -15,6 +18,12 @@ export function readWireDate(text: string): Date | undefined {
   if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return undefined;
   date.setUTCHours(Number(hour), Number(minute) - offset, Number(second), Number(fraction.padEnd(3, '0')));
   return isTold(date) ? date : undefined;
+}
+
+/** Most dates of an import come by here, twice each. */
+function readFullForm(text: string): Date | undefined {
+  const date = new Date(text);
+  return date.getUTCDate() === Number(text.slice(8, 10)) && isTold(date) ? date : undefined;
 }
 
 /** Whether its year has the four digits that dates are told with; an offset can take the last hours of 9999 beyond. */

@@ -35,7 +35,10 @@ const metadataType = z.enum(metadataTypes).meta({
 
 const definition = z
   .object({
-    key: name(`The metadata key: 1 to ${maxKey} characters without white space.`),
+    key: name(`The metadata key: 1 to ${maxKey} characters without white space.`).refine(
+      (key) => key !== '__proto__',
+      'must not be __proto__',
+    ),
     type: metadataType,
     array: z.boolean().default(false).describe('Whether the value is a list.'),
     optional: z.boolean().default(true).describe('Whether a new resource may go without it.'),

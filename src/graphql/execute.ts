@@ -3,36 +3,41 @@ import {
   type ExecutionArgs,
   type ExecutionResult,
   execute,
+  executeRootSelectionSet,
   type FragmentDefinitionNode,
   getOperationAST,
-  getVariableValues,
   Kind,
   type OperationDefinitionNode,
   OperationTypeNode,
+  type VariableValues,
 } from 'graphql';
 import { planQueryOf, TakesTime } from './plan.ts';
+import { coerceVariables, validateArgs } from './variables.ts';
 
 /** Executes a query or mutation of a valid document: a query by a plan where there is one; all else, and whatever is wrong with
  *  a request or a value, is graphql-js's to tell. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
-  const data = await executeByPlan(args);
-  return data === undefined ? execute(args) : { data };
+  const operation = getOperationAST(args.document, args.operationName);
+  const variables = operation && coerceVariables(args.schema, operation, args.variableValues);
+  if (!operation || !variables) return execute(args);
+  const data = await executeByPlan(args, operation, variables);
+  if (data !== undefined) return { data };
+  const validated = validateArgs(args, operation, variables);
+  return 'schema' in validated ? executeRootSelectionSet(validated) : { errors: validated };
 }
 
 /** Queries whose plans have met values that take their time. */
 const unplanned = new WeakSet<OperationDefinitionNode>();
 
-async function executeByPlan({ schema, document, operationName, variableValues, contextValue }: ExecutionArgs) {
-  const operation = getOperationAST(document, operationName);
-  if (operation?.operation !== OperationTypeNode.QUERY || unplanned.has(operation)) return undefined;
+/** Undefined for mutations, and whenever graphql-js is to be asked. */
+async function executeByPlan(
+  { schema, document, contextValue }: ExecutionArgs,
+  operation: OperationDefinitionNode,
+  variables: VariableValues,
+) {
+  if (operation.operation !== OperationTypeNode.QUERY || unplanned.has(operation)) return undefined;
   const plan = planQueryOf({ schema, operation, fragmentDefinitions: fragmentsOf(document) });
   if (plan === undefined) return undefined;
-  const { variableValues: variables } = getVariableValues(
-    schema,
-    operation.variableDefinitions ?? [],
-    variableValues ?? {},
-  );
-  if (variables === undefined) return undefined;
   try {
     return await plan(variables, contextValue);
   } catch (error) {

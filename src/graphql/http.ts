@@ -157,7 +157,7 @@ function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
 
 /** JSON is read whole, up to the server's body limit; a form is left to be read while it arrives. */
 function takeBodies(server: FastifyInstance): void {
-  const parseJson = server.getDefaultJsonParser('error', 'ignore');
+  const parseJson = server.getDefaultJsonParser('ignore', 'ignore');
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     try {

@@ -121,9 +121,10 @@ function defineObject(
 function objectToWire(fields: readonly Field[]): (value: unknown) => unknown {
   const byName = new Map(fields.map((field) => [field.name, field]));
   return (value) => {
-    if (typeof value !== 'object' || value === null) return value;
+    if (!isObject(value)) return value;
     const wire: Record<string, unknown> = {};
-    for (const [name, given] of Object.entries(value)) {
+    for (const name in value) {
+      const given = value[name];
       const field = byName.get(name);
       if (field === undefined || given === undefined) continue;
       if (given !== null) wire[field.key] = field.toWire(given);
@@ -131,6 +132,10 @@ function objectToWire(fields: readonly Field[]): (value: unknown) => unknown {
     }
     return wire;
   };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function scalarToWire(value: unknown): unknown {

@@ -36,13 +36,19 @@ export async function stageChunks(
     pending = [];
     bytes = 0;
   };
-  for await (const item of items) {
+  const fillsChunk = (item: unknown): boolean => {
     total += 1;
     if (total > options.maxItems) throw tooManyItems(options.maxItems);
     const text = JSON.stringify(item);
     pending.push(text);
     bytes += text.length;
-    if (pending.length === options.chunkSize || bytes >= maxChunkBytes) await flush();
+    return pending.length === options.chunkSize || bytes >= maxChunkBytes;
+  };
+  // What is here already is not waited for, item by item.
+  if (Symbol.iterator in items) {
+    for (const item of items) if (fillsChunk(item)) await flush();
+  } else {
+    for await (const item of items) if (fillsChunk(item)) await flush();
   }
   if (pending.length > 0) await flush();
   return { total, chunkCount };

@@ -12,7 +12,7 @@ import type { Upload } from './operation.ts';
 /** A list of items. The start only asks that they are objects: each is checked by `item` when its chunk is applied, so that
  *  a bad one becomes a failure and the rest go through. `z.compile` it for that: it takes less than half of the time. */
 export function itemList(item: z.ZodObject, description: string) {
-  return z.array(z.record(z.string(), z.unknown())).meta({ item, description });
+  return z.array(plainObject<Record<string, unknown>>()).meta({ item, description });
 }
 
 /** The schema of the items of a list, if it is a list of items. */
@@ -24,7 +24,15 @@ export function itemSchemaOf(schema: z.ZodType): z.ZodObject | undefined {
 /** An object of JSON values. What comes has been parsed from JSON already: `z.json()` would check it once more, and a schema that
  *  contains itself makes zod look for cycles in every item. */
 export function jsonObject() {
-  return z.record(z.string(), z.custom<Json>());
+  return plainObject<{ readonly [key: string]: Json }>().meta({ type: 'object', additionalProperties: {} });
+}
+
+/** An object as it came. `z.record()` would copy it, without a key called `__proto__`. */
+function plainObject<Type extends object>() {
+  return z.custom<Type>().superRefine((value: unknown, { addIssue }) => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
+    addIssue({ code: 'invalid_type', expected: 'record', input: value, continue: false });
+  });
 }
 
 /** Text that Postgres can hold: no NUL, no half of a surrogate pair. */

@@ -31,7 +31,10 @@ test.each([
   ['nothing but null', [{ key: 'a', n: null, on: null, at: null, days: null, doc: null }]],
   [
     'marks that an array has a meaning for',
-    ['"', '\\', ',', '{}', 'NULL', '', ' ', "'", '\n'].map((key) => ({ ...row, key })),
+    ['"', '\\', ',', '{}', 'NULL', '', ' ', "'", '\n', '"\n\t\u007f', '\\"', '"é\u2028', '"\u{1f381}\\'].map((key) => ({
+      ...row,
+      key,
+    })),
   ],
 ])('gives Postgres %s', async (_name, rows) => {
   const got = await sql<Record<string, unknown>>`
