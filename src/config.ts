@@ -83,9 +83,14 @@ const settings = z.object({
   BULKCAST_CREDENTIALS_MAX_AGE_MS: integer(5000, 0, 25_000).describe(
     'How long a gateway goes by what it knows of a key or merchant before it asks the database again',
   ),
-  BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
-    'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
+  BULKCAST_CALLS_PER_MINUTE: integer(1_000_000, 0, 1_000_000_000).describe(
+    'Calls that a project may make in a minute, at all doors and gateways together; more are answered 429. 0: no limit',
   ),
+  BULKCAST_KEY_CALLS_PER_MINUTE: integer(600_000, 0, 1_000_000_000).describe('The same for each key and merchant'),
+  BULKCAST_STARTS_PER_HOUR: integer(36_000, 0, 1_000_000_000).describe(
+    'Tasks that a project may start in an hour; 0: no limit',
+  ),
+  BULKCAST_KEY_STARTS_PER_HOUR: integer(18_000, 0, 1_000_000_000).describe('The same for each key and merchant'),
   BULKCAST_CONNECTION_MAX_AGE_SECONDS: integer(14_400, 0, 604_800).describe(
     'After how long a WebSocket or event stream is told to come back, give or take a tenth; 0: never',
   ),

@@ -2,6 +2,7 @@ import type { Auth } from './auth/auth.ts';
 import type { SignedLinks } from './auth/links.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
+import type { RateLimits } from './limits/rate-limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Bus } from './progress/bus.ts';
@@ -26,6 +27,7 @@ export interface GatewayDeps {
   /** One for all doors: it bounds the uploads of the gateway. */
   readonly uploads: UploadReader;
   readonly auth: Auth;
+  readonly limits: RateLimits;
   readonly links: SignedLinks;
   /** Where clients reach the gateways, without a slash at the end; known only after it listens. */
   readonly publicUrl: () => string;

@@ -6,6 +6,7 @@ import { createSignedLinks } from './auth/links.ts';
 import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
+import { openRateLimits } from './limits/rate-limits.ts';
 import { type Listener, listen } from './listen.ts';
 import type { Log } from './log.ts';
 import { answerUnreadable } from './problems.ts';
@@ -39,6 +40,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
     }),
     auth: openAuth({ db: app.db, log: app.log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS }),
+    limits: openRateLimits({ config, counter: app.bus.counter, log: app.log }),
     links: createSignedLinks({ secret, seconds: config.BULKCAST_LINK_SECONDS, publicUrl }),
     publicUrl,
   };

@@ -4,6 +4,7 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { badInput } from '../errors.ts';
+import { takeAndTell } from '../limits/limit-headers.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
 import type { Context } from './context.ts';
 import { allowedMethods, allowOrigin, answerPreflight, refuseCrossSite } from './cross-site.ts';
@@ -46,7 +47,9 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
     reply.header('x-request-id', request.id);
     allowOrigin(request, reply, deps.config.BULKCAST_CORS_ORIGINS);
     if (request.method === 'OPTIONS') return;
-    request.setDecorator(callerKey, await authenticate(deps.auth, readCredentials(request.headers)));
+    const caller = await authenticate(deps.auth, readCredentials(request.headers));
+    request.setDecorator(callerKey, caller);
+    if (caller !== null) await takeAndTell(deps.limits.calls, caller, reply);
   });
   server.addHook('onResponse', async ({ method }, reply) => {
     if (isStream(reply.getHeader('content-type')) || method === 'OPTIONS') return;

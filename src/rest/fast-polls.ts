@@ -2,9 +2,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
+import { type LimitStyle, limitHeaders } from '../limits/limit-headers.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
-import type { CallLimits } from './async-action/call-limits.ts';
 import { matchesTag } from './entity-tags.ts';
 import type { PollBodies, PollBody } from './poll-bodies.ts';
 import { pollCaching, pollType } from './polls.ts';
@@ -18,7 +18,7 @@ export interface PollDoor {
   readonly isReady: (task: Snapshot, programId: string | undefined) => boolean;
   /** Which scope lets a confined token pass. */
   readonly scope?: string;
-  readonly limits?: CallLimits;
+  readonly limitStyle?: LimitStyle;
 }
 
 interface Poll {
@@ -80,11 +80,15 @@ async function answer(
   const caller = await authenticate(deps.auth, readCredentials(headers), door.scope);
   if (caller === null) return undefined;
   const body = findBody(deps, poll, caller);
-  if (body === undefined || door.limits?.take(caller.projectId) === false) return undefined;
+  if (body === undefined) return undefined;
+  const { calls } = deps.limits;
+  const taking = calls.take(caller);
+  const taken = taking instanceof Promise ? await taking : taking;
+  if (taken?.isGranted === false) return undefined;
   const { tag, text, length, retryAfter, validity } = body;
   const head = ['x-request-id', newRequestId(), 'etag', tag, 'cache-control', pollCaching];
   if (retryAfter !== null) head.push('retry-after', retryAfter);
-  if (door.limits !== undefined) head.push(...door.limits.headersOf(caller.projectId));
+  head.push(...limitHeaders(calls, taken, door.limitStyle ?? 'standard'));
   const hasIt = matchesTag(headers['if-none-match'], tag) && validity.copiesUntil > Date.now();
   if (hasIt) {
     response.writeHead(304, head).end();
