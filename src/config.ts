@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { logLevels } from './log.ts';
 import { parseRedisUrl } from './progress/redis-address.ts';
@@ -91,6 +92,20 @@ const settings = z.object({
     'Tasks that a project may start in an hour; 0: no limit',
   ),
   BULKCAST_KEY_STARTS_PER_HOUR: integer(18_000, 0, 1_000_000_000).describe('The same for each key and merchant'),
+  BULKCAST_ADDRESS_FAILED_SIGN_INS: integer(300, 0, 1_000_000_000).describe(
+    'Sign-ins by one address that may fail in ten minutes, before all are answered 429; 0: no limit',
+  ),
+  BULKCAST_USER_FAILED_SIGN_INS: integer(30, 0, 1_000_000_000).describe('The same for each username'),
+  BULKCAST_TRUSTED_PROXIES: z
+    .string()
+    .transform(
+      (text, context) =>
+        readProxies(text) ??
+        context.addIssue('expected a list of addresses and networks, such as 10.0.0.7,10.1.0.0/16'),
+    )
+    .pipe(z.custom<readonly string[]>())
+    .optional()
+    .describe('Addresses and networks of proxies, separated by commas, whose X-Forwarded-For tells who calls'),
   BULKCAST_CONNECTION_MAX_AGE_SECONDS: integer(14_400, 0, 604_800).describe(
     'After how long a WebSocket or event stream is told to come back, give or take a tenth; 0: never',
   ),
@@ -116,6 +131,18 @@ function readOrigins(text: string): '*' | readonly string[] | undefined {
   if (text.trim() === '*') return '*';
   const origins = text.split(',').map((origin) => origin.trim());
   return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : undefined;
+}
+
+/** Undefined when one is neither an address nor a network. */
+function readProxies(text: string): readonly string[] | undefined {
+  const proxies = text.split(',').map((proxy) => proxy.trim());
+  return proxies.every(isNetwork) ? proxies : undefined;
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix = '0', ...rest] = text.split('/');
+  const bits = isIP(address) === 6 ? 128 : 32;
+  return isIP(address) !== 0 && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
 }
 
 function isRedisUrl(text: string): boolean {

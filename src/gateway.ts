@@ -3,6 +3,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import type { App } from './app.ts';
 import { openAuth } from './auth/auth.ts';
 import { createSignedLinks } from './auth/links.ts';
+import type { Config } from './config.ts';
 import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
@@ -40,11 +41,11 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
     }),
     auth: openAuth({ db: app.db, log: app.log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS }),
-    limits: openRateLimits({ config, counter: app.bus.counter, log: app.log }),
+    limits: openRateLimits({ config, counter: app.bus.counter, log: app.log, secret }),
     links: createSignedLinks({ secret, seconds: config.BULKCAST_LINK_SECONDS, publicUrl }),
     publicUrl,
   };
-  const server = createServer(config.BULKCAST_MAX_BODY_BYTES, app.log);
+  const server = createServer(config, app.log);
   let isStopping = false;
   registerHealth(server, { ...deps, isStopping: () => isStopping });
   const rest = await registerRest(server, deps);
@@ -65,9 +66,11 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   };
 }
 
-function createServer(bodyLimit: number, log: Log): FastifyInstance {
+function createServer(config: Config, log: Log): FastifyInstance {
   return fastify({
-    bodyLimit,
+    bodyLimit: config.BULKCAST_MAX_BODY_BYTES,
+    // Else whoever calls could say where from.
+    trustProxy: config.BULKCAST_TRUSTED_PROXIES?.slice() ?? false,
     genReqId: () => newRequestId(),
     requestIdHeader: false,
     logger: false,

@@ -4,7 +4,7 @@ import { authenticate } from '../auth/authenticate.ts';
 import { readCredentials } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
-import { rateLimited, type Taken } from '../limits/rate-limits.ts';
+import { rateLimited, type Taken } from '../limits/taken.ts';
 import type { Outlets } from '../progress/outlet.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { isStorable } from '../tasks/input.ts';

@@ -1,5 +1,6 @@
 import type { Caller } from '../auth/caller.ts';
-import { type RateLimit, rateLimited, type Taken } from './rate-limits.ts';
+import type { RateLimit } from './rate-limits.ts';
+import { rateLimited, type Taken } from './taken.ts';
 
 /** `RateLimit` and `RateLimit-Policy` after the IETF draft; the async-action contract has `X-Rate-Limit-*` besides. */
 export type LimitStyle = 'standard' | 'x-rate-limit';

@@ -1,20 +1,11 @@
 import type { Caller } from '../auth/caller.ts';
 import { keyOf } from '../auth/principals.ts';
 import type { Config } from '../config.ts';
-import { ClientError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Bucket, type Buckets, openBuckets } from './buckets.ts';
 import type { Allowance, SharedCounter } from './counter.ts';
-
-/** What a take came to, by the allowance that is nearest to its end. */
-export interface Taken {
-  readonly isGranted: boolean;
-  readonly name: string;
-  readonly limit: number;
-  readonly remaining: number;
-  /** Until the window ends, in ms. */
-  readonly leftMs: number;
-}
+import { createSignInLimits, type SignInLimits } from './sign-in-limits.ts';
+import { describeTake, rateLimited, type Taken } from './taken.ts';
 
 /** One kind of thing that is limited, for each project and each of its keys and merchants. */
 export interface RateLimit {
@@ -31,6 +22,7 @@ export interface RateLimit {
 export interface RateLimits {
   readonly calls: RateLimit;
   readonly starts: RateLimit;
+  readonly signIns: SignInLimits;
 }
 
 const minuteMs = 60_000;
@@ -42,6 +34,8 @@ export type LimitSettings = Pick<
   | 'BULKCAST_KEY_CALLS_PER_MINUTE'
   | 'BULKCAST_STARTS_PER_HOUR'
   | 'BULKCAST_KEY_STARTS_PER_HOUR'
+  | 'BULKCAST_ADDRESS_FAILED_SIGN_INS'
+  | 'BULKCAST_USER_FAILED_SIGN_INS'
 >;
 
 /** The limits of a gateway, counted together with all others where there is a shared counter. */
@@ -49,6 +43,7 @@ export function openRateLimits(deps: {
   readonly config: LimitSettings;
   readonly counter?: SharedCounter | undefined;
   readonly log: Log;
+  readonly secret: string;
 }): RateLimits {
   const { config } = deps;
   const buckets = openBuckets(deps);
@@ -61,6 +56,11 @@ export function openRateLimits(deps: {
       { name: 'starts', limit: config.BULKCAST_STARTS_PER_HOUR, windowMs: hourMs },
       { name: 'key-starts', limit: config.BULKCAST_KEY_STARTS_PER_HOUR, windowMs: hourMs },
     ]),
+    signIns: createSignInLimits(buckets, {
+      secret: deps.secret,
+      perAddress: config.BULKCAST_ADDRESS_FAILED_SIGN_INS,
+      perUsername: config.BULKCAST_USER_FAILED_SIGN_INS,
+    }),
   };
 }
 
@@ -68,13 +68,6 @@ export function openRateLimits(deps: {
 export async function takeStart({ starts }: RateLimits, caller: Caller): Promise<void> {
   const taken = await starts.take(caller);
   if (taken?.isGranted === false) throw rateLimited(taken);
-}
-
-/** The answer to whoever has taken all. */
-export function rateLimited(taken: Taken): ClientError {
-  const retryAfter = Math.max(1, Math.ceil(taken.leftMs / 1000));
-  const message = `Too many requests hit the API too quickly; try again in ${retryAfter} s`;
-  return new ClientError('RATE_LIMITED', message, { retryAfter });
 }
 
 function createLimit(
@@ -102,22 +95,8 @@ function createLimit(
       if (found.length === 0) return undefined;
       const isGranted = buckets.take(found);
       return typeof isGranted === 'boolean'
-        ? describe(found, isGranted)
-        : isGranted.then((later) => describe(found, later));
+        ? describeTake(found, isGranted)
+        : isGranted.then((later) => describeTake(found, later));
     },
   };
-}
-
-function describe(buckets: readonly Bucket[], isGranted: boolean): Taken {
-  const now = performance.now();
-  let tightest: Bucket | undefined;
-  for (const bucket of buckets) if (tightest === undefined || leftIn(bucket) < leftIn(tightest)) tightest = bucket;
-  if (tightest === undefined) throw new Error('nothing is limited');
-  const { name, limit, endsAt } = tightest;
-  const [allowance = name] = name.split(' ', 1);
-  return { isGranted, name: allowance, limit, remaining: leftIn(tightest), leftMs: Math.max(0, endsAt - now) };
-}
-
-function leftIn({ leased, beyond }: Bucket): number {
-  return leased + beyond;
 }

@@ -45,7 +45,7 @@ export async function openDoor({ app }: TestApp, limits?: { readonly slowReaderM
       polled: openPolledTasks({ ...app, feeds, count: () => undefined }),
       reader: createTaskReader(app.db),
       auth,
-      limits: openRateLimits(app),
+      limits: openRateLimits({ ...app, secret }),
       links,
       publicUrl: () => '',
       uploads,
