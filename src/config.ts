@@ -115,6 +115,15 @@ const settings = z.object({
   BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
     'Shortest lifetime of a download link; the longest is twice that',
   ),
+  BULKCAST_HEAD_MS: integer(20_000, 100, 300_000).describe(
+    'How long a client may take until the head of its request has come',
+  ),
+  BULKCAST_MAX_CONNECTIONS: integer(50_000, 0, 10_000_000).describe(
+    'Connections that a gateway has open at a time, those of WebSockets among them; 0: no limit',
+  ),
+  BULKCAST_MAX_ADDRESS_CONNECTIONS: integer(20_000, 0, 10_000_000).describe(
+    'The same for each address; a trusted proxy has all',
+  ),
   BULKCAST_BOOTSTRAP_APP_ID: z.string().min(1).max(200).optional().describe('First project: its X-App-Id'),
   BULKCAST_BOOTSTRAP_APP_TOKEN: z.string().min(16).max(200).optional().describe('First project: its X-App-Token'),
   BULKCAST_BOOTSTRAP_USERNAME: z.string().min(1).max(200).optional().describe('First project: its merchant'),

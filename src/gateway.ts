@@ -4,6 +4,7 @@ import type { App } from './app.ts';
 import { openAuth } from './auth/auth.ts';
 import { createSignedLinks } from './auth/links.ts';
 import type { Config } from './config.ts';
+import { boundConnections, headBounds } from './connections.ts';
 import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
@@ -46,6 +47,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
     publicUrl,
   };
   const server = createServer(config, app.log);
+  boundConnections(server.server, config, app.metrics);
   let isStopping = false;
   registerHealth(server, { ...deps, isStopping: () => isStopping });
   const rest = await registerRest(server, deps);
@@ -69,6 +71,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
 function createServer(config: Config, log: Log): FastifyInstance {
   return fastify({
     bodyLimit: config.BULKCAST_MAX_BODY_BYTES,
+    http: headBounds(config),
     // Else whoever calls could say where from.
     trustProxy: config.BULKCAST_TRUSTED_PROXIES?.slice() ?? false,
     genReqId: () => newRequestId(),

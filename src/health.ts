@@ -1,6 +1,7 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import { sql } from 'kysely';
 import type { App } from './app.ts';
+import { boundConnections, headBounds } from './connections.ts';
 import { type Listener, listen } from './listen.ts';
 import { answerUnreadable, refuseWithProblems } from './problems.ts';
 import { newRequestId } from './tasks/ids.ts';
@@ -42,10 +43,12 @@ export function registerHealth(server: FastifyInstance, deps: HealthDeps): void 
 export async function startHealthServer(app: App): Promise<Listener> {
   const server = fastify({
     logger: false,
+    http: headBounds(app.config),
     genReqId: () => newRequestId(),
     requestIdHeader: false,
     clientErrorHandler: answerUnreadable(app.log),
   });
+  boundConnections(server.server, app.config, app.metrics);
   refuseWithProblems(server, app.log);
   registerHealth(server, app);
   const listener = await listen(server, app.config);

@@ -37,18 +37,28 @@ export function discardBody(request: IncomingMessage): void {
   request.resume();
 }
 
-/** A body, files aside, of which nothing comes for `stallMs` is answered with REQUEST_TIMEOUT instead of being waited for. */
+/** What must come of a body while it may stall. */
+const leastBytes = 16_384;
+
+/** A body, files aside, whose next 16 KiB take longer than `stallMs` is answered with REQUEST_TIMEOUT instead of being waited for. */
 export function boundStalls(server: FastifyInstance, stallMs: number): void {
-  const awaited = new WeakSet<IncomingMessage>();
+  const awaited = new WeakMap<IncomingMessage, NodeJS.Timeout>();
   server.addHook('preParsing', async (request, reply) => {
+    const { raw } = request;
     // Most bodies have come by now, with their heads.
-    if (request.raw.complete) return;
-    awaited.add(request.raw);
-    request.raw.setTimeout(stallMs, () => {
-      reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
-    });
+    if (raw.complete) return;
+    let seen = raw.socket.bytesRead;
+    const timer = setInterval(() => {
+      const came = raw.socket.bytesRead - seen;
+      seen += came;
+      if (came >= leastBytes || raw.complete) return;
+      clearInterval(timer);
+      reply.send(new ClientError('REQUEST_TIMEOUT', `Only ${came} bytes of the body came in ${stallMs} ms`));
+    }, stallMs);
+    awaited.set(raw, timer);
+    raw.once('close', () => clearInterval(timer));
   });
   server.addHook('preValidation', async (request) => {
-    if (awaited.has(request.raw)) request.raw.setTimeout(0);
+    clearInterval(awaited.get(request.raw));
   });
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { networkOf } from '../../src/address.ts';
 import { readConfig } from '../../src/config.ts';
-import { networkOf } from '../../src/limits/sign-in-limits.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 
 const off = { BULKCAST_ADDRESS_FAILED_SIGN_INS: '0', BULKCAST_USER_FAILED_SIGN_INS: '0' };

@@ -152,7 +152,7 @@ describe('a body that cannot be read', () => {
     const action = await sendRaw(app.url, `${head('/v1/vouchers/import', 'Content-Length: 100')}[`);
     const issuance = await sendRaw(app.url, `${head(client.bulk, 'Content-Length: 100')}{`);
     expect(action).toMatch(/^HTTP\/1\.1 408 .*"key":"request_timeout"/s);
-    expect(issuance).toMatch(/^HTTP\/1\.1 408 .*\{"detail":"Nothing of the body came for 300 ms"\}/s);
+    expect(issuance).toMatch(/^HTTP\/1\.1 408 .*\{"detail":"Only 0 bytes of the body came in 300 ms"\}/s);
   });
 
   test('that is none of HTTP is answered with 400', async () => {
