@@ -1,7 +1,6 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { logLevels } from './log.ts';
-import { parseRedisUrl } from './progress/redis-address.ts';
+import { networks, origins, redisUrl } from './setting-types.ts';
 
 /** Every setting, parsed. Only this file reads the environment. */
 export type Config = Readonly<z.infer<typeof settings>>;
@@ -23,9 +22,7 @@ const settings = z.object({
     .url({ protocol: /^postgres(ql)?$/, error: 'expected a URL postgres://user:password@host:port/database' })
     .optional()
     .describe('Postgres; without it an embedded Postgres 18 runs in the data directory'),
-  REDIS_URL: z
-    .string()
-    .refine(isRedisUrl, 'expected a URL redis://user:password@host:port, or redis-cluster://host:port,host:port')
+  REDIS_URL: redisUrl
     .optional()
     .describe(
       'Redis, or Redis Cluster, that carries progress between processes; without it one process must play all roles',
@@ -66,13 +63,7 @@ const settings = z.object({
   BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe(
     'How long an upload may take for its next 16 KiB before it is ended',
   ),
-  BULKCAST_CORS_ORIGINS: z
-    .string()
-    .transform(
-      (text, context) =>
-        readOrigins(text) ?? context.addIssue('expected * or a list of origins, such as https://shop.example'),
-    )
-    .pipe(z.custom<'*' | readonly string[]>())
+  BULKCAST_CORS_ORIGINS: origins
     .default('*')
     .describe('Web origins whose pages may call GraphQL, separated by commas; `*` is all'),
   BULKCAST_TRUSTED_DOCUMENTS: z
@@ -96,14 +87,7 @@ const settings = z.object({
     'Sign-ins by one address that may fail in ten minutes, before all are answered 429; 0: no limit',
   ),
   BULKCAST_USER_FAILED_SIGN_INS: integer(30, 0, 1_000_000_000).describe('The same for each username'),
-  BULKCAST_TRUSTED_PROXIES: z
-    .string()
-    .transform(
-      (text, context) =>
-        readProxies(text) ??
-        context.addIssue('expected a list of addresses and networks, such as 10.0.0.7,10.1.0.0/16'),
-    )
-    .pipe(z.custom<readonly string[]>())
+  BULKCAST_TRUSTED_PROXIES: networks
     .optional()
     .describe('Addresses and networks of proxies, separated by commas, whose X-Forwarded-For tells who calls'),
   BULKCAST_CONNECTION_MAX_AGE_SECONDS: integer(14_400, 0, 604_800).describe(
@@ -134,33 +118,6 @@ const settings = z.object({
     .optional()
     .describe('First project: its gift-card program'),
 });
-
-/** Undefined when one is no origin. */
-function readOrigins(text: string): '*' | readonly string[] | undefined {
-  if (text.trim() === '*') return '*';
-  const origins = text.split(',').map((origin) => origin.trim());
-  return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : undefined;
-}
-
-/** Undefined when one is neither an address nor a network. */
-function readProxies(text: string): readonly string[] | undefined {
-  const proxies = text.split(',').map((proxy) => proxy.trim());
-  return proxies.every(isNetwork) ? proxies : undefined;
-}
-
-function isNetwork(text: string): boolean {
-  const [address = '', prefix = '0', ...rest] = text.split('/');
-  const bits = isIP(address) === 6 ? 128 : 32;
-  return isIP(address) !== 0 && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
-}
-
-function isRedisUrl(text: string): boolean {
-  try {
-    return parseRedisUrl(text).urls.length > 0;
-  } catch {
-    return false;
-  }
-}
 
 const bootstrapNames = [
   'BULKCAST_BOOTSTRAP_APP_ID',
