@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
+import type { ProjectReads } from './db/project-reads.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { operations } from './operations/index.ts';
@@ -15,6 +16,7 @@ export interface App {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly db: Database;
+  readonly projectReads: ProjectReads;
   readonly bus: Bus;
   readonly engine: EngineDeps;
   /** Closes everything, jobs in hand first, within the bound. May be called twice. */
@@ -28,6 +30,7 @@ export async function openApp(config: Config, databaseUrl: string, log: Log): Pr
   const client = openDatabase({
     url: databaseUrl,
     maxConnections: config.BULKCAST_DATABASE_CONNECTIONS,
+    maxOfProject: config.BULKCAST_PROJECT_CONNECTIONS,
     applicationName: `bulkcast ${config.BULKCAST_ROLE}`,
     log,
   });
@@ -49,7 +52,8 @@ export async function openApp(config: Config, databaseUrl: string, log: Log): Pr
     await bus.stop();
     await client.stop();
   };
-  return { config, log, metrics, db: client.db, bus, engine, stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
+  const { db, projectReads } = client;
+  return { config, log, metrics, db, projectReads, bus, engine, stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
 }
 
 function openBus(config: Config, log: Log, metrics: Metrics): Bus {

@@ -44,6 +44,9 @@ const settings = z.object({
   BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
     'Connections of one process to Postgres, those of the job queue aside',
   ),
+  BULKCAST_PROJECT_CONNECTIONS: integer(5, 1, 500).describe(
+    'How many of them the GraphQL reads of one project take at a time; others wait, up to a thousand for ten seconds',
+  ),
   BULKCAST_MAX_ITEMS: integer(10_000_000, 1, maxCardsOfOneTask).describe('Items of one task'),
   BULKCAST_SYNC_CARDS: integer(50, 0, 1000).describe('Up to how many cards a REST issuance answers 201 with the cards'),
   BULKCAST_POLL_CARDS: integer(10_000, 0, 100_000).describe(

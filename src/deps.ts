@@ -2,6 +2,7 @@ import type { Auth } from './auth/auth.ts';
 import type { SignedLinks } from './auth/links.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
+import type { ProjectReads } from './db/project-reads.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,6 +19,8 @@ export interface GatewayDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly db: Database;
+  /** For what a caller's own documents read. */
+  readonly projectReads: ProjectReads;
   readonly engine: EngineDeps;
   readonly bus: Bus;
   readonly feeds: Feeds;

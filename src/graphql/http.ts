@@ -6,7 +6,7 @@ import type { GatewayDeps } from '../deps.ts';
 import { badInput } from '../errors.ts';
 import { takeAndTell } from '../limits/limit-headers.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
-import type { Context } from './context.ts';
+import { type Context, depsOf } from './context.ts';
 import { allowedMethods, allowOrigin, answerPreflight, refuseCrossSite } from './cross-site.ts';
 import { presentResult } from './errors.ts';
 import { streamEvents } from './event-operation.ts';
@@ -156,7 +156,7 @@ async function answerWithYoga(
 
 function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
   const caller = request.getDecorator<Caller | null>(callerKey);
-  return { deps, caller, requestId: request.id, transport: 'http' };
+  return { deps: depsOf(deps, caller), caller, requestId: request.id, transport: 'http' };
 }
 
 /** JSON is read whole, up to the server's body limit; a form is left to be read while it arrives. */

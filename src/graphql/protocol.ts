@@ -8,7 +8,7 @@ import { rateLimited, type Taken } from '../limits/taken.ts';
 import type { Outlets } from '../progress/outlet.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { isStorable } from '../tasks/input.ts';
-import type { Context } from './context.ts';
+import { type Context, depsOf } from './context.ts';
 import { type Documents, selectOperation } from './documents.ts';
 import { presentError } from './errors.ts';
 import { checkCost } from './limits.ts';
@@ -96,7 +96,8 @@ function prepare(
   id: string,
   payload: SubscribePayload,
 ): ExecutionArgs | GraphQLError[] {
-  const context: Context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' };
+  const { caller } = session;
+  const context: Context = { deps: depsOf(deps, caller), caller, requestId: newRequestId(), transport: 'websocket' };
   if (session.operations.has(id)) {
     // The library forgets an operation as soon as the client completes it, even while it is still being prepared.
     session.socket.close(CloseCode.SubscriberAlreadyExists, 'Subscriber already exists');
