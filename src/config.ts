@@ -18,6 +18,13 @@ const integer = (fallback: number, min: number, max: number) =>
 const settings = z.object({
   PORT: integer(4000, 0, 65_535).describe('Port of the gateway; 0 takes a free one'),
   HOST: z.string().min(1).default('127.0.0.1').describe('Address that the gateway listens on'),
+  BULKCAST_METRICS_PORT: z.coerce
+    .number({ error: 'expected a whole number from 0 to 65535' })
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('Port of /metrics; without it a gateway tells them at PORT, but to its own machine only'),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: 'expected a URL postgres://user:password@host:port/database' })
     .optional()
@@ -42,7 +49,7 @@ const settings = z.object({
   BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
   BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
   BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
-    'Connections of one process to Postgres, those of the job queue aside',
+    'Connections of one process to Postgres; two for short reads and those of the job queue come besides',
   ),
   BULKCAST_PROJECT_CONNECTIONS: integer(5, 1, 500).describe(
     'How many of them the GraphQL reads of one project take at a time; others wait, up to a thousand for ten seconds',

@@ -76,8 +76,19 @@ export function duplicateFound(type: string, id: string): ClientError {
 /** SQLSTATEs of a text that Postgres cannot hold (NUL above all). */
 const unstorableText = ['22021', '22P05'];
 
-/** Codes of a database that is away, starting, stopping, or has no connection left. */
-const awayCodes = ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', '57P01', '57P02', '57P03', '25P03', '53300'];
+/** Codes of a database that is away, starting, stopping, has no connection left, or takes too long. */
+const awayCodes = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  '57P01',
+  '57P02',
+  '57P03',
+  '25P03',
+  '53300',
+  '57014',
+];
 const awayMessages = [
   'timeout exceeded when trying to connect',
   'Connection terminated',

@@ -11,6 +11,7 @@ import { registerHealth } from './health.ts';
 import { openRateLimits } from './limits/rate-limits.ts';
 import { type Listener, listen } from './listen.ts';
 import type { Log } from './log.ts';
+import { registerMetrics } from './metrics-server.ts';
 import { answerUnreadable } from './problems.ts';
 import { openFeeds } from './progress/feeds.ts';
 import { openPolledTasks } from './progress/polled-tasks.ts';
@@ -36,7 +37,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       feeds,
       count: (change) => app.metrics.subscribers.inc({ kind: 'poll' }, change),
     }),
-    reader: createTaskReader(app.db),
+    reader: createTaskReader(app.quickDb),
     uploads: createUploadReader({
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
@@ -49,7 +50,8 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   const server = createServer(config, app.log);
   boundConnections(server.server, config, app.metrics);
   let isStopping = false;
-  registerHealth(server, { ...deps, isStopping: () => isStopping });
+  registerHealth(server, { ...app, isStopping: () => isStopping });
+  if (config.BULKCAST_METRICS_PORT === undefined) registerMetrics(server, app, { isPublic: true });
   const rest = await registerRest(server, deps);
   const graphql = await registerGraphql(server, deps);
   const listener = await listen(server, config);

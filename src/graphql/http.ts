@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ExecutionResult } from 'graphql';
 import { authenticate } from '../auth/authenticate.ts';
@@ -80,8 +81,10 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
     stopOperation(door, request, contextOf(door.deps, request));
     return reply.code(200).send();
   });
+  const others = METHODS.filter((method) => !['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'CONNECT'].includes(method));
+  for (const method of others) if (!server.supportedMethods.includes(method)) server.addHttpMethod(method);
   server.route({
-    method: ['HEAD', 'PATCH'],
+    method: others,
     url: graphqlPath,
     handler: (request, reply) => {
       const error = badInput([], 'METHOD_NOT_ALLOWED', `Expected one of ${allowedMethods}`);
