@@ -4,6 +4,8 @@ import type { Allowance, Grant, SharedCounter } from './counter.ts';
 /** What this process knows of one allowance of one owner. */
 export interface Bucket extends Allowance {
   readonly owner: string;
+  /** What clients are told that it is called. */
+  readonly label: string;
   /** Taken from the shared count ahead, and not used up. */
   leased: number;
   /** What was left in the shared count when it was last asked. */
@@ -17,8 +19,6 @@ export interface Bucket extends Allowance {
 
 /** Counts what is taken, with as few questions to the shared counter as can be. */
 export interface Buckets {
-  /** The bucket of this owner and allowance, full at first. */
-  find(owner: string, allowance: Allowance): Bucket;
   /** Takes one from each, or from none when one of them is empty. At once, unless the shared counter has to be asked. */
   take(buckets: readonly Bucket[]): boolean | Promise<boolean>;
 }
@@ -29,7 +29,6 @@ const leasePart = 1 / 100;
 const answerMs = 250;
 /** How long a counter that did not answer is left alone. */
 const pauseMs = 1_000;
-const leastSweep = 1_000;
 
 /** Without a shared counter, and while it does not answer, each process counts for itself. */
 export function openBuckets({
@@ -39,8 +38,6 @@ export function openBuckets({
   readonly counter?: SharedCounter | undefined;
   readonly log: Log;
 }): Buckets {
-  const known = new Map<string, Bucket>();
-  let sweepAt = leastSweep;
   let aloneUntil = counter === undefined ? Number.POSITIVE_INFINITY : 0;
   const ask = async (buckets: readonly Bucket[]) => {
     const askedAt = performance.now();
@@ -79,25 +76,12 @@ export function openBuckets({
       for (const bucket of buckets) bucket.waiting -= 1;
     }
   };
-  return {
-    find: (owner, allowance) => {
-      const key = `${owner} ${allowance.name}`;
-      const bucket = known.get(key);
-      if (bucket !== undefined) return bucket;
-      if (known.size >= sweepAt) {
-        forgetEnded(known);
-        sweepAt = Math.max(leastSweep, 2 * known.size);
-      }
-      const created = createBucket(owner, allowance);
-      known.set(key, created);
-      return created;
-    },
-    take: (buckets) => takeNow(buckets, performance.now()) ?? takeLater(buckets),
-  };
+  return { take: (buckets) => takeNow(buckets, performance.now()) ?? takeLater(buckets) };
 }
 
-function createBucket(owner: string, { name, limit, windowMs }: Allowance): Bucket {
-  return { owner, name, limit, windowMs, leased: 0, beyond: limit, endsAt: 0, waiting: 0, asking: undefined };
+/** A bucket that is full. */
+export function createBucket(owner: string, { name, limit, windowMs }: Allowance, label = name): Bucket {
+  return { owner, label, name, limit, windowMs, leased: 0, beyond: limit, endsAt: 0, waiting: 0, asking: undefined };
 }
 
 /** Undefined when what is known is not enough to tell. */
@@ -152,7 +136,7 @@ function fillAlone(bucket: Bucket): void {
   if (isOver) bucket.endsAt = now + bucket.windowMs;
 }
 
-function forgetEnded(known: Map<string, Bucket>): void {
-  const now = performance.now();
-  for (const [key, { endsAt, waiting }] of known) if (endsAt <= now && waiting === 0) known.delete(key);
+/** True when it is as good as a new one. */
+export function isUnused({ endsAt, waiting }: Bucket): boolean {
+  return waiting === 0 && endsAt <= performance.now();
 }

@@ -1,9 +1,10 @@
 import type { Caller } from '../auth/caller.ts';
-import { keyOf } from '../auth/principals.ts';
+import { keyOf, type PrincipalKind } from '../auth/principals.ts';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
-import { type Bucket, type Buckets, openBuckets } from './buckets.ts';
+import { type Bucket, type Buckets, createBucket, isUnused, openBuckets } from './buckets.ts';
 import type { Allowance, SharedCounter } from './counter.ts';
+import { keepUsed } from './kept.ts';
 import { createSignInLimits, type SignInLimits } from './sign-in-limits.ts';
 import { describeTake, rateLimited, type Taken } from './taken.ts';
 
@@ -77,26 +78,42 @@ function createLimit(
 ): RateLimit {
   const limited = [ofProject, ofKey].filter(({ limit }) => limit > 0);
   const [first] = limited;
-  const find = ({ projectId, kind, name }: Caller): Bucket[] => {
-    const found: Bucket[] = [];
-    if (ofProject.limit > 0) found.push(buckets.find(projectId, ofProject));
-    if (ofKey.limit > 0) {
-      const { limit, windowMs } = ofKey;
-      found.push(buckets.find(projectId, { name: `${ofKey.name} ${keyOf({ kind, name })}`, limit, windowMs }));
-    }
-    return found;
-  };
+  const accounts = keepUsed(
+    (projectId) => openAccount(projectId, ofProject, ofKey),
+    (account) => account.isUnused(),
+  );
   return {
     type,
     policy: first && limited.map(({ name, limit, windowMs }) => `"${name}";q=${limit};w=${windowMs / 1000}`).join(', '),
     untouched: first && { isGranted: true, name: first.name, limit: first.limit, remaining: first.limit, leftMs: 0 },
     take: (caller) => {
-      const found = find(caller);
-      if (found.length === 0) return undefined;
+      if (first === undefined) return undefined;
+      const found = accounts.get(caller.projectId).bucketsOf(caller);
       const isGranted = buckets.take(found);
       return typeof isGranted === 'boolean'
         ? describeTake(found, isGranted)
         : isGranted.then((later) => describeTake(found, later));
     },
+  };
+}
+
+/** The buckets of one project: all calls look them up, so that they are found without a name being made for them. */
+function openAccount(projectId: string, ofProject: Allowance, ofKey: Allowance) {
+  const shared = ofProject.limit > 0 ? [createBucket(projectId, ofProject)] : [];
+  const lists: Record<PrincipalKind, Map<string, readonly Bucket[]>> = { KEY: new Map(), MERCHANT: new Map() };
+  const createList = ({ kind, name }: Caller): readonly Bucket[] => {
+    if (ofKey.limit === 0) return shared;
+    const allowance = { ...ofKey, name: `${ofKey.name} ${keyOf({ kind, name })}` };
+    return [...shared, createBucket(projectId, allowance, ofKey.name)];
+  };
+  return {
+    bucketsOf: (caller: Caller): readonly Bucket[] => {
+      const known = lists[caller.kind].get(caller.name);
+      if (known !== undefined) return known;
+      const created = createList(caller);
+      lists[caller.kind].set(caller.name, created);
+      return created;
+    },
+    isUnused: () => Object.values(lists).every((list) => [...list.values()].flat().every(isUnused)),
   };
 }

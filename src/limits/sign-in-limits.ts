@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { networkOf } from '../address.ts';
-import type { Buckets } from './buckets.ts';
-import type { Allowance } from './counter.ts';
+import { type Bucket, type Buckets, createBucket, isUnused } from './buckets.ts';
+import { type Kept, keepUsed } from './kept.ts';
 import { describeTake, rateLimited } from './taken.ts';
 
 /** Bounds the sign-ins that fail, by address and by username. */
@@ -21,17 +21,20 @@ export interface SignInLimitOptions {
 
 export function createSignInLimits(buckets: Buckets, options: SignInLimitOptions): SignInLimits {
   const ownerOf = (text: string) => createHmac('sha256', options.secret).update(`sign-in ${text}`).digest('hex');
-  const take = async (owner: string, allowance: Allowance) => {
-    if (allowance.limit === 0) return undefined;
-    const bucket = buckets.find(ownerOf(owner), allowance);
-    if (!(await buckets.take([bucket]))) throw rateLimited(describeTake([bucket], false));
+  const bucketsOf = (limit: number) => {
+    const allowance = { name: 'sign-ins', limit, windowMs };
+    return limit === 0 ? undefined : keepUsed((owner) => createBucket(ownerOf(owner), allowance), isUnused);
+  };
+  const take = async (kept: Kept<Bucket> | undefined, owner: string) => {
+    const bucket = kept?.get(owner);
+    if (bucket !== undefined && !(await buckets.take([bucket]))) throw rateLimited(describeTake([bucket], false));
     return bucket;
   };
+  const ofAddresses = bucketsOf(options.perAddress);
+  const ofUsernames = bucketsOf(options.perUsername);
   return {
     begin: async (address, username) => {
-      const ofAddress = { name: 'sign-ins', limit: options.perAddress, windowMs };
-      const ofUsername = { name: 'sign-ins', limit: options.perUsername, windowMs };
-      const taken = [await take(`from ${networkOf(address)}`, ofAddress), await take(`of ${username}`, ofUsername)];
+      const taken = [await take(ofAddresses, `from ${networkOf(address)}`), await take(ofUsernames, `of ${username}`)];
       return {
         succeeded: () => {
           for (const bucket of taken) if (bucket !== undefined) bucket.leased += 1;

@@ -15,10 +15,9 @@ export function describeTake(buckets: readonly Bucket[], isGranted: boolean): Ta
   let tightest: Bucket | undefined;
   for (const bucket of buckets) if (tightest === undefined || leftIn(bucket) < leftIn(tightest)) tightest = bucket;
   if (tightest === undefined) throw new Error('nothing is limited');
-  const { name, limit, endsAt } = tightest;
-  const [allowance = name] = name.split(' ', 1);
+  const { label, limit, endsAt } = tightest;
   const leftMs = Math.max(0, endsAt - performance.now());
-  return { isGranted, name: allowance, limit, remaining: leftIn(tightest), leftMs };
+  return { isGranted, name: label, limit, remaining: leftIn(tightest), leftMs };
 }
 
 /** The answer to whoever has taken all. */
