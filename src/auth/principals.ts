@@ -24,6 +24,8 @@ export interface Principals {
    * nobody is refused by what was known before the call. Concurrent calls share one query.
    */
   find(kind: PrincipalKind, name: string, isRight: (principal: Principal) => boolean): Promise<Principal | undefined>;
+  /** The same where it is known already. */
+  peek(kind: PrincipalKind, name: string, isRight: (principal: Principal) => boolean): Principal | undefined;
   /** Asks the database for all of these in one query, and returns those that there are. */
   read(names: readonly PrincipalName[]): Promise<Principal[]>;
 }
@@ -75,6 +77,11 @@ export function openPrincipals(options: { readonly db: Database; readonly maxAge
     return question !== undefined && question.askedAt >= since ? question.answer : ask(name).answer;
   };
   return {
+    peek(kind, name, isRight) {
+      const answer = known.get(keyOf({ kind, name }));
+      if (answer?.principal === undefined || answer.askedAt < performance.now() - maxAgeMs) return undefined;
+      return isRight(answer.principal) ? answer.principal : undefined;
+    },
     async find(kind, name, isRight) {
       const startedAt = performance.now();
       let answer = await answerSince({ kind, name }, startedAt - maxAgeMs);

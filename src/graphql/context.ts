@@ -16,9 +16,11 @@ export interface Context {
 export function depsOf(deps: GatewayDeps, caller: Caller | null): GatewayDeps {
   if (caller === null) return deps;
   const db = deps.projectReads.of(caller.projectId);
-  const known = projectDeps.get(db) ?? { ...deps, db };
-  projectDeps.set(db, known);
-  return known;
+  const known = projectDeps.get(db);
+  if (known !== undefined) return known;
+  const created = { ...deps, db };
+  projectDeps.set(db, created);
+  return created;
 }
 
 const projectDeps = new WeakMap<Database, GatewayDeps>();

@@ -52,12 +52,11 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
     request.setDecorator(callerKey, caller);
     if (caller !== null) await takeAndTell(deps.limits.calls, caller, reply);
   });
-  server.addHook('onResponse', async ({ method }, reply) => {
-    if (isStream(reply.getHeader('content-type')) || method === 'OPTIONS') return;
-    deps.metrics.requestSeconds.observe(
-      { door: 'graphql', status: String(reply.statusCode) },
-      reply.elapsedTime / 1000,
-    );
+  server.addHook('onResponse', ({ method }, reply, done) => {
+    const isTimed = !isStream(reply.getHeader('content-type')) && method !== 'OPTIONS';
+    const labels = { door: 'graphql', status: String(reply.statusCode) };
+    if (isTimed) deps.metrics.requestSeconds.observe(labels, reply.elapsedTime / 1000);
+    done();
   });
   boundStalls(server, deps.config.BULKCAST_UPLOAD_STALL_MS);
   takeBodies(server);

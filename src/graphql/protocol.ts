@@ -1,4 +1,4 @@
-import { type ExecutionArgs, execute, GraphQLError, type GraphQLSchema } from 'graphql';
+import { type ExecutionArgs, GraphQLError, type GraphQLSchema } from 'graphql';
 import { CloseCode, type Context as Connection, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { authenticate } from '../auth/authenticate.ts';
 import { readCredentials } from '../auth/caller.ts';
@@ -11,6 +11,7 @@ import { isStorable } from '../tasks/input.ts';
 import { type Context, depsOf } from './context.ts';
 import { type Documents, selectOperation } from './documents.ts';
 import { presentError } from './errors.ts';
+import { executeOperation } from './execute.ts';
 import { checkCost } from './limits.ts';
 import type { LiveStreams } from './live-streams.ts';
 import { runSubscription, type Session, type SocketOperation } from './socket-operation.ts';
@@ -49,7 +50,7 @@ export function openProtocol(given: ProtocolDeps): Protocol {
       countCall(given, connection.extra, id, prepare(given, runs, connection, id, payload)),
     execute: (args) => {
       const problem = checkCost(args);
-      return problem === undefined ? execute(args) : { errors: [problem] };
+      return problem === undefined ? executeOperation(args) : { errors: [problem] };
     },
     subscribe: (args) => subscribe(given, runs, args),
     onNext: ({ extra }, id, _payload, _args, result) => {

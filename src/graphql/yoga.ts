@@ -1,8 +1,9 @@
-import { type ExecutionArgs, execute, type GraphQLSchema } from 'graphql';
+import type { ExecutionArgs, GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
 import type { Documents } from './documents.ts';
 import { presentResult } from './errors.ts';
+import { executeOperation } from './execute.ts';
 import { createGraphiqlRenderer } from './graphiql.ts';
 import type { Params } from './http-params.ts';
 import { checkCost } from './limits.ts';
@@ -89,7 +90,7 @@ function shareDocuments(documents: Documents): Plugin<ServerContext, ServerConte
 
 const boundOperations: Plugin<ServerContext, ServerContext> = {
   onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
-    setExecuteFn(execute);
+    setExecuteFn(executeOperation);
     const error = checkCost(args);
     if (error !== undefined) setResultAndStopExecution({ errors: [error] });
   },

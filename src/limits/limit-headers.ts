@@ -22,16 +22,21 @@ interface Reply {
   header(name: string, value: string): unknown;
 }
 
-/** Counts one and tells so in the headers. Throws RATE_LIMITED when none is left. */
-export async function takeAndTell(
+/** Counts one and tells so in the headers, at once where it can. Throws RATE_LIMITED when none is left. */
+export function takeAndTell(
   limit: RateLimit,
   caller: Caller,
   reply: Reply,
   style: LimitStyle = 'standard',
-): Promise<void> {
-  const taken = await limit.take(caller);
-  tellLimit(reply, limit, taken, style);
-  if (taken?.isGranted === false) throw rateLimited(taken);
+): Promise<void> | undefined {
+  const settle = (taken: Taken | undefined) => {
+    tellLimit(reply, limit, taken, style);
+    if (taken?.isGranted === false) throw rateLimited(taken);
+  };
+  const taken = limit.take(caller);
+  if (taken instanceof Promise) return taken.then(settle);
+  settle(taken);
+  return undefined;
 }
 
 export function tellLimit(reply: Reply, limit: RateLimit, taken: Taken | undefined, style: LimitStyle): void {

@@ -95,7 +95,7 @@ function readRequest({ headers, query, routeOptions }: FastifyRequest): Credenti
     : { isFromUrl: false };
 }
 
-type TakeStart = () => Promise<void>;
+type TakeStart = () => Promise<void> | undefined;
 
 /** Counts a start of a task for whoever calls. Throws RATE_LIMITED when none is left. */
 export async function takeStart(request: FastifyRequest): Promise<void> {

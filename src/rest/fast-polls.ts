@@ -3,6 +3,7 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { type LimitStyle, limitHeaders } from '../limits/limit-headers.ts';
+import type { Taken } from '../limits/taken.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { matchesTag } from './entity-tags.ts';
@@ -42,16 +43,28 @@ export function answerPollsFirst(server: Server, deps: GatewayDeps, doors: reado
     const poll = server.listening ? findPoll(doors, request) : undefined;
     if (poll === undefined) return toRoutes();
     const startedMs = performance.now();
-    answer(deps, poll, request, response).then(
-      (status) => {
-        if (status === undefined) return toRoutes();
-        const seconds = (performance.now() - startedMs) / 1000;
-        deps.metrics.requestSeconds.observe({ ...observed, status }, seconds);
-      },
-      // The routes tell why.
-      toRoutes,
-    );
+    const observe = (status: Status | undefined) => {
+      if (status === undefined) return toRoutes();
+      const seconds = (performance.now() - startedMs) / 1000;
+      deps.metrics.requestSeconds.observe({ ...observed, status }, seconds);
+    };
+    const settle = (caller: Caller | null) => {
+      const status = answer(deps, poll, caller, { request, response });
+      return status instanceof Promise ? status.then(observe) : observe(status);
+    };
+    // Whatever is wrong, the routes tell it.
+    const caller = authenticateFirst(deps, poll, request);
+    if (caller instanceof Promise) caller.then(settle).catch(toRoutes);
+    else settle(caller)?.catch(toRoutes);
   });
+}
+
+function authenticateFirst({ auth }: GatewayDeps, { door }: Poll, { headers }: IncomingMessage) {
+  try {
+    return authenticate(auth, readCredentials(headers), door.scope);
+  } catch {
+    return null;
+  }
 }
 
 /** Of a request that asks for nothing but the body. */
@@ -69,26 +82,36 @@ function findPoll(doors: readonly PollDoor[], { method, url = '', headers }: Inc
   return undefined;
 }
 
-/** The status of what was answered, if it was. Throws before anything is sent. */
-async function answer(
+type Status = '200' | '304';
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** The status of what was answered, if it was: at once, unless calls have to be counted elsewhere first. */
+function answer(
   deps: GatewayDeps,
   poll: Poll,
-  { headers }: IncomingMessage,
-  response: ServerResponse,
-): Promise<'200' | '304' | undefined> {
-  const { door } = poll;
-  const caller = await authenticate(deps.auth, readCredentials(headers), door.scope);
+  caller: Caller | null,
+  exchange: Exchange,
+): Status | undefined | Promise<Status | undefined> {
   if (caller === null) return undefined;
   const body = findBody(deps, poll, caller);
   if (body === undefined) return undefined;
   const { calls } = deps.limits;
-  const taking = calls.take(caller);
-  const taken = taking instanceof Promise ? await taking : taking;
-  if (taken?.isGranted === false) return undefined;
+  const taken = calls.take(caller);
+  const send = (call: Taken | undefined) => {
+    if (call?.isGranted === false) return undefined;
+    return sendBody(body, limitHeaders(calls, call, poll.door.limitStyle ?? 'standard'), exchange);
+  };
+  return taken instanceof Promise ? taken.then(send) : send(taken);
+}
+
+function sendBody(body: PollBody, limits: readonly string[], { request: { headers }, response }: Exchange): Status {
   const { tag, text, length, retryAfter, validity } = body;
-  const head = ['x-request-id', newRequestId(), 'etag', tag, 'cache-control', pollCaching];
+  const head = ['x-request-id', newRequestId(), 'etag', tag, 'cache-control', pollCaching, ...limits];
   if (retryAfter !== null) head.push('retry-after', retryAfter);
-  head.push(...limitHeaders(calls, taken, door.limitStyle ?? 'standard'));
   const hasIt = matchesTag(headers['if-none-match'], tag) && validity.copiesUntil > Date.now();
   if (hasIt) {
     response.writeHead(304, head).end();

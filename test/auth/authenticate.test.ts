@@ -96,7 +96,7 @@ describe('a key pair', () => {
     ['no token', { appId: 'nobody' }],
     ["a merchant's name", { appId: 'MERCHANT nobody', appToken: '' }],
   ])('with %s is refused', async (_name, credentials) => {
-    await expect(authenticate(its.open(long), credentials)).rejects.toMatchObject(refused);
+    await expect(async () => authenticate(its.open(long), credentials)).rejects.toMatchObject(refused);
   });
 
   test('is asked for again when the database could not be asked', async () => {

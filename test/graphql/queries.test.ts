@@ -155,3 +155,46 @@ async function readFailures(first: number, after?: string | null): Promise<Page>
   const variables = { id: ids.at(-2), first, after };
   return (await ask<{ bulkTask: { failures: Page } }>(app, query, variables)).data.bulkTask.failures;
 }
+
+describe('what is answered by a plan', () => {
+  const everything = `__typename ... on TaskProgress { id state version progress counts { total processed succeeded failed }
+    ratePerSecond createdAt startedAt updatedAt completedAt estimatedCompletionAt operation: __typename }
+    ... on BulkIssuanceTask { programId status issuedCount csvDownloadUrl } ... on AsyncAction { type requestId }`;
+
+  /** A directive is left to graphql-js. */
+  const asGraphqlJs = (query: string) => query.replaceAll('@plain', '@include(if: true)');
+  const byPlan = (query: string) => query.replaceAll('@plain', '');
+
+  it.each([
+    ['one task', `query ($id: ID!) { bulkTask(id: $id) @plain { ${everything} } }`],
+    [
+      'none',
+      'query { a: bulkTask(id: "aa_0123456789abcdef01") @plain { ... on TaskProgress { id } } __typename @plain }',
+    ],
+    [
+      'several fields',
+      `query ($id: ID!) { a: bulkTask(id: $id) @plain { ...t } b: bulkTask(id: $id) { ...t } }
+      fragment t on TaskProgress { id state }`,
+    ],
+    [
+      'a page',
+      `query { bulkTasks(first: 2) @plain { edges { cursor node { ${everything} } } nodes { __typename } ${pageFields} } }`,
+    ],
+    [
+      'values that take their time',
+      `query ($id: ID!) { bulkTask(id: $id) @plain { ... on TaskProgress { id
+      failures(first: 2) { nodes { row message } } } } }`,
+    ],
+    ['a wrong variable', 'query ($first: Int = -1) { bulkTasks(first: $first) @plain { nodes { __typename } } }'],
+    ['a null too many', 'query ($id: ID) { bulkTask(id: $id) @plain { __typename } }'],
+  ])('is what graphql-js answers: %s', async (_name, query) => {
+    const [id] = ids;
+    const variables = { id: id ?? null };
+    const withoutLinks = (answer: unknown) =>
+      JSON.parse(
+        JSON.stringify(answer).replaceAll(/"(csvDownloadUrl|requestId|line|column)":("[^"]*"|\d+)/g, '"$1":"…"'),
+      );
+    const planned = await ask(app, byPlan(query), variables);
+    expect(withoutLinks(planned)).toEqual(withoutLinks(await ask(app, asGraphqlJs(query), variables)));
+  });
+});
