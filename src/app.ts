@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/client.ts';
+import type { ProjectReads } from './db/project-reads.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { operations } from './operations/index.ts';
@@ -15,22 +16,28 @@ export interface App {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly db: Database;
+  readonly projectReads: ProjectReads;
+  /** Two connections of their own, for reads that take no time, or are given up after 5 s. */
+  readonly quickDb: Database;
   readonly bus: Bus;
   readonly engine: EngineDeps;
   /** Closes everything, jobs in hand first, within the bound. May be called twice. */
   stop(timeoutMs: number): Promise<void>;
 }
 
+const quickMs = 5_000;
+
 /** Opens what the configuration names, against a migrated database. */
 export async function openApp(config: Config, databaseUrl: string, log: Log): Promise<App> {
   const metrics = createMetrics();
   const slots = config.BULKCAST_WORKER_SLOTS;
+  const common = { url: databaseUrl, applicationName: `bulkcast ${config.BULKCAST_ROLE}`, log };
   const client = openDatabase({
-    url: databaseUrl,
+    ...common,
     maxConnections: config.BULKCAST_DATABASE_CONNECTIONS,
-    applicationName: `bulkcast ${config.BULKCAST_ROLE}`,
-    log,
+    maxOfProject: config.BULKCAST_PROJECT_CONNECTIONS,
   });
+  const quick = openDatabase({ ...common, maxConnections: 2, statementTimeoutMs: quickMs });
   const bus = openBus(config, log, metrics);
   const role = config.BULKCAST_ROLE === 'gateway' ? 'gateway' : 'worker';
   const jobs = await openJobs({ databaseUrl, role, slots, log });
@@ -47,9 +54,20 @@ export async function openApp(config: Config, databaseUrl: string, log: Log): Pr
   const stop = async (timeoutMs: number) => {
     await jobs.stop(timeoutMs);
     await bus.stop();
-    await client.stop();
+    await Promise.all([client.stop(), quick.stop()]);
   };
-  return { config, log, metrics, db: client.db, bus, engine, stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
+  const { db, projectReads } = client;
+  return {
+    config,
+    log,
+    metrics,
+    db,
+    projectReads,
+    quickDb: quick.db,
+    bus,
+    engine,
+    stop: (timeoutMs) => (stopped ??= stop(timeoutMs)),
+  };
 }
 
 function openBus(config: Config, log: Log, metrics: Metrics): Bus {

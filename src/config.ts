@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { logLevels } from './log.ts';
-import { parseRedisUrl } from './progress/redis-address.ts';
+import { networks, origins, redisUrl } from './setting-types.ts';
 
 /** Every setting, parsed. Only this file reads the environment. */
 export type Config = Readonly<z.infer<typeof settings>>;
@@ -18,13 +18,18 @@ const integer = (fallback: number, min: number, max: number) =>
 const settings = z.object({
   PORT: integer(4000, 0, 65_535).describe('Port of the gateway; 0 takes a free one'),
   HOST: z.string().min(1).default('127.0.0.1').describe('Address that the gateway listens on'),
+  BULKCAST_METRICS_PORT: z.coerce
+    .number({ error: 'expected a whole number from 0 to 65535' })
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('Port of /metrics; without it a gateway tells them at PORT, but to its own machine only'),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: 'expected a URL postgres://user:password@host:port/database' })
     .optional()
     .describe('Postgres; without it an embedded Postgres 18 runs in the data directory'),
-  REDIS_URL: z
-    .string()
-    .refine(isRedisUrl, 'expected a URL redis://user:password@host:port, or redis-cluster://host:port,host:port')
+  REDIS_URL: redisUrl
     .optional()
     .describe(
       'Redis, or Redis Cluster, that carries progress between processes; without it one process must play all roles',
@@ -44,7 +49,10 @@ const settings = z.object({
   BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
   BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
   BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
-    'Connections of one process to Postgres, those of the job queue aside',
+    'Connections of one process to Postgres; two for short reads and those of the job queue come besides',
+  ),
+  BULKCAST_PROJECT_CONNECTIONS: integer(5, 1, 500).describe(
+    'How many of them the GraphQL reads of one project take at a time; others wait, up to a thousand for ten seconds',
   ),
   BULKCAST_MAX_ITEMS: integer(10_000_000, 1, maxCardsOfOneTask).describe('Items of one task'),
   BULKCAST_SYNC_CARDS: integer(50, 0, 1000).describe('Up to how many cards a REST issuance answers 201 with the cards'),
@@ -65,13 +73,7 @@ const settings = z.object({
   BULKCAST_UPLOAD_STALL_MS: integer(30_000, 100, 100_000).describe(
     'How long an upload may take for its next 16 KiB before it is ended',
   ),
-  BULKCAST_CORS_ORIGINS: z
-    .string()
-    .transform(
-      (text, context) =>
-        readOrigins(text) ?? context.addIssue('expected * or a list of origins, such as https://shop.example'),
-    )
-    .pipe(z.custom<'*' | readonly string[]>())
+  BULKCAST_CORS_ORIGINS: origins
     .default('*')
     .describe('Web origins whose pages may call GraphQL, separated by commas; `*` is all'),
   BULKCAST_TRUSTED_DOCUMENTS: z
@@ -83,9 +85,21 @@ const settings = z.object({
   BULKCAST_CREDENTIALS_MAX_AGE_MS: integer(5000, 0, 25_000).describe(
     'How long a gateway goes by what it knows of a key or merchant before it asks the database again',
   ),
-  BULKCAST_CALLS_PER_MINUTE: integer(100_000, 1, 1_000_000_000).describe(
-    'Calls below /v1 that one gateway answers a project in a minute; more are answered 429',
+  BULKCAST_CALLS_PER_MINUTE: integer(1_000_000, 0, 1_000_000_000).describe(
+    'Calls that a project may make in a minute, at all doors and gateways together; more are answered 429. 0: no limit',
   ),
+  BULKCAST_KEY_CALLS_PER_MINUTE: integer(600_000, 0, 1_000_000_000).describe('The same for each key and merchant'),
+  BULKCAST_STARTS_PER_HOUR: integer(36_000, 0, 1_000_000_000).describe(
+    'Tasks that a project may start in an hour; 0: no limit',
+  ),
+  BULKCAST_KEY_STARTS_PER_HOUR: integer(18_000, 0, 1_000_000_000).describe('The same for each key and merchant'),
+  BULKCAST_ADDRESS_FAILED_SIGN_INS: integer(300, 0, 1_000_000_000).describe(
+    'Sign-ins by one address that may fail in ten minutes, before all are answered 429; 0: no limit',
+  ),
+  BULKCAST_USER_FAILED_SIGN_INS: integer(30, 0, 1_000_000_000).describe('The same for each username'),
+  BULKCAST_TRUSTED_PROXIES: networks
+    .optional()
+    .describe('Addresses and networks of proxies, separated by commas, whose X-Forwarded-For tells who calls'),
   BULKCAST_CONNECTION_MAX_AGE_SECONDS: integer(14_400, 0, 604_800).describe(
     'After how long a WebSocket or event stream is told to come back, give or take a tenth; 0: never',
   ),
@@ -94,6 +108,15 @@ const settings = z.object({
   ),
   BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
     'Shortest lifetime of a download link; the longest is twice that',
+  ),
+  BULKCAST_HEAD_MS: integer(20_000, 100, 300_000).describe(
+    'How long a client may take until the head of its request has come',
+  ),
+  BULKCAST_MAX_CONNECTIONS: integer(50_000, 0, 10_000_000).describe(
+    'Connections that a gateway has open at a time, those of WebSockets among them; 0: no limit',
+  ),
+  BULKCAST_MAX_ADDRESS_CONNECTIONS: integer(20_000, 0, 10_000_000).describe(
+    'The same for each address; a trusted proxy has all',
   ),
   BULKCAST_BOOTSTRAP_APP_ID: z.string().min(1).max(200).optional().describe('First project: its X-App-Id'),
   BULKCAST_BOOTSTRAP_APP_TOKEN: z.string().min(16).max(200).optional().describe('First project: its X-App-Token'),
@@ -105,21 +128,6 @@ const settings = z.object({
     .optional()
     .describe('First project: its gift-card program'),
 });
-
-/** Undefined when one is no origin. */
-function readOrigins(text: string): '*' | readonly string[] | undefined {
-  if (text.trim() === '*') return '*';
-  const origins = text.split(',').map((origin) => origin.trim());
-  return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : undefined;
-}
-
-function isRedisUrl(text: string): boolean {
-  try {
-    return parseRedisUrl(text).urls.length > 0;
-  } catch {
-    return false;
-  }
-}
 
 const bootstrapNames = [
   'BULKCAST_BOOTSTRAP_APP_ID',

@@ -2,6 +2,8 @@ import type { Auth } from './auth/auth.ts';
 import type { SignedLinks } from './auth/links.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
+import type { ProjectReads } from './db/project-reads.ts';
+import type { RateLimits } from './limits/rate-limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Bus } from './progress/bus.ts';
@@ -17,6 +19,8 @@ export interface GatewayDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly db: Database;
+  /** For what a caller's own documents read. */
+  readonly projectReads: ProjectReads;
   readonly engine: EngineDeps;
   readonly bus: Bus;
   readonly feeds: Feeds;
@@ -26,6 +30,7 @@ export interface GatewayDeps {
   /** One for all doors: it bounds the uploads of the gateway. */
   readonly uploads: UploadReader;
   readonly auth: Auth;
+  readonly limits: RateLimits;
   readonly links: SignedLinks;
   /** Where clients reach the gateways, without a slash at the end; known only after it listens. */
   readonly publicUrl: () => string;

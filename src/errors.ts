@@ -10,6 +10,7 @@ export const clientErrors = {
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   IDEMPOTENCY_KEY_REUSED: 422,
+  RATE_LIMITED: 429,
   TOO_MANY_UPLOADS: 503,
   UNAVAILABLE: 503,
 } as const;
@@ -32,16 +33,24 @@ export class ClientError extends Error {
   readonly issues: readonly InputIssue[];
   /** Which kind of thing was not found, and its id: `voucher`, `async_action`, `campaign`, … */
   readonly resource: { readonly type: string; readonly id: string } | undefined;
+  /** In how many seconds the same request may be taken. */
+  readonly retryAfter: number | undefined;
 
   constructor(
     code: ClientErrorCode,
     message: string,
-    options: { issues?: readonly InputIssue[]; resource?: { type: string; id: string }; cause?: unknown } = {},
+    options: {
+      issues?: readonly InputIssue[];
+      resource?: { type: string; id: string };
+      retryAfter?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.issues = options.issues ?? [];
     this.resource = options.resource;
+    this.retryAfter = options.retryAfter;
   }
 
   get status(): number {
@@ -67,8 +76,19 @@ export function duplicateFound(type: string, id: string): ClientError {
 /** SQLSTATEs of a text that Postgres cannot hold (NUL above all). */
 const unstorableText = ['22021', '22P05'];
 
-/** Codes of a database that is away, starting, stopping, or has no connection left. */
-const awayCodes = ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', '57P01', '57P02', '57P03', '25P03', '53300'];
+/** Codes of a database that is away, starting, stopping, has no connection left, or takes too long. */
+const awayCodes = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  '57P01',
+  '57P02',
+  '57P03',
+  '25P03',
+  '53300',
+  '57014',
+];
 const awayMessages = [
   'timeout exceeded when trying to connect',
   'Connection terminated',

@@ -3,11 +3,15 @@ import { type FastifyInstance, fastify } from 'fastify';
 import type { App } from './app.ts';
 import { openAuth } from './auth/auth.ts';
 import { createSignedLinks } from './auth/links.ts';
+import type { Config } from './config.ts';
+import { boundConnections, headBounds } from './connections.ts';
 import type { GatewayDeps } from './deps.ts';
 import { registerGraphql } from './graphql/server.ts';
 import { registerHealth } from './health.ts';
+import { openRateLimits } from './limits/rate-limits.ts';
 import { type Listener, listen } from './listen.ts';
 import type { Log } from './log.ts';
+import { registerMetrics } from './metrics-server.ts';
 import { answerUnreadable } from './problems.ts';
 import { openFeeds } from './progress/feeds.ts';
 import { openPolledTasks } from './progress/polled-tasks.ts';
@@ -33,18 +37,21 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
       feeds,
       count: (change) => app.metrics.subscribers.inc({ kind: 'poll' }, change),
     }),
-    reader: createTaskReader(app.db),
+    reader: createTaskReader(app.quickDb),
     uploads: createUploadReader({
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,
     }),
     auth: openAuth({ db: app.db, log: app.log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS }),
+    limits: openRateLimits({ config, counter: app.bus.counter, log: app.log, secret }),
     links: createSignedLinks({ secret, seconds: config.BULKCAST_LINK_SECONDS, publicUrl }),
     publicUrl,
   };
-  const server = createServer(config.BULKCAST_MAX_BODY_BYTES, app.log);
+  const server = createServer(config, app.log);
+  boundConnections(server.server, config, app.metrics);
   let isStopping = false;
-  registerHealth(server, { ...deps, isStopping: () => isStopping });
+  registerHealth(server, { ...app, isStopping: () => isStopping });
+  if (config.BULKCAST_METRICS_PORT === undefined) registerMetrics(server, app, { isPublic: true });
   const rest = await registerRest(server, deps);
   const graphql = await registerGraphql(server, deps);
   const listener = await listen(server, config);
@@ -63,9 +70,12 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   };
 }
 
-function createServer(bodyLimit: number, log: Log): FastifyInstance {
+function createServer(config: Config, log: Log): FastifyInstance {
   return fastify({
-    bodyLimit,
+    bodyLimit: config.BULKCAST_MAX_BODY_BYTES,
+    http: headBounds(config),
+    // Else whoever calls could say where from.
+    trustProxy: config.BULKCAST_TRUSTED_PROXIES?.slice() ?? false,
     genReqId: () => newRequestId(),
     requestIdHeader: false,
     logger: false,

@@ -1,18 +1,18 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import { sql } from 'kysely';
 import type { App } from './app.ts';
+import { boundConnections, headBounds } from './connections.ts';
 import { type Listener, listen } from './listen.ts';
+import { registerMetrics } from './metrics-server.ts';
 import { answerUnreadable, refuseWithProblems } from './problems.ts';
 import { newRequestId } from './tasks/ids.ts';
-import { countUnfinishedTasks } from './tasks/store.ts';
 
-interface HealthDeps extends Pick<App, 'db' | 'bus' | 'metrics' | 'log'> {
+interface HealthDeps extends Pick<App, 'quickDb' | 'bus' | 'log'> {
   /** True while a gateway sends its streams to others. */
   readonly isStopping?: () => boolean;
 }
 
-/** `/healthz`: the process lives. `/readyz`: it can serve (Postgres answers and it is not stopping; Redis away only slows pushes down).
- *  `/metrics`: what Prometheus scrapes. */
+/** `/healthz`: the process lives. `/readyz`: it can serve (Postgres answers and it is not stopping; Redis away only slows pushes down). */
 export function registerHealth(server: FastifyInstance, deps: HealthDeps): void {
   server.get('/healthz', async (_request, reply) => reply.send({ status: 'ok' }));
 
@@ -20,21 +20,12 @@ export function registerHealth(server: FastifyInstance, deps: HealthDeps): void 
     const bus = deps.bus.isUp() ? 'up' : 'down';
     if (deps.isStopping?.()) return reply.code(503).send({ status: 'stopping' });
     try {
-      await sql`select 1`.execute(deps.db);
+      await sql`select 1`.execute(deps.quickDb);
       return reply.send({ status: 'ok', database: 'up', bus });
     } catch (error) {
       deps.log.warn('readiness.database_down', { error });
       return reply.code(503).send({ status: 'unavailable', database: 'down', bus });
     }
-  });
-
-  server.get('/metrics', async (_request, reply) => {
-    const { registry, unfinishedTasks, busUp } = deps.metrics;
-    busUp.set(deps.bus.isUp() ? 1 : 0);
-    const counts = await countUnfinishedTasks(deps.db);
-    unfinishedTasks.reset();
-    for (const { state, operation, count } of counts) unfinishedTasks.set({ state, operation }, count);
-    return reply.type(registry.contentType).send(await registry.metrics());
   });
 }
 
@@ -42,12 +33,15 @@ export function registerHealth(server: FastifyInstance, deps: HealthDeps): void 
 export async function startHealthServer(app: App): Promise<Listener> {
   const server = fastify({
     logger: false,
+    http: headBounds(app.config),
     genReqId: () => newRequestId(),
     requestIdHeader: false,
     clientErrorHandler: answerUnreadable(app.log),
   });
+  boundConnections(server.server, app.config, app.metrics);
   refuseWithProblems(server, app.log);
   registerHealth(server, app);
+  if (app.config.BULKCAST_METRICS_PORT === undefined) registerMetrics(server, app, { isPublic: false });
   const listener = await listen(server, app.config);
   app.log.info('health.listening', { url: listener.url });
   return listener;

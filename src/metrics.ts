@@ -13,6 +13,7 @@ export interface Metrics {
   readonly busInterruptions: Counter;
   readonly subscribers: Gauge<'kind'>;
   readonly requestSeconds: Histogram<'door' | 'status'>;
+  readonly connectionsRefused: Counter<'bound'>;
 }
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -81,6 +82,12 @@ export function createMetrics(): Metrics {
       help: 'Requests answered, by door (graphql, poll, rest)',
       labelNames: ['door', 'status'],
       buckets: secondsBuckets,
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'bulkcast_connections_refused_total',
+      help: 'Connections closed as soon as they were opened, by the bound that they were beyond (all, address)',
+      labelNames: ['bound'],
       registers,
     }),
   };

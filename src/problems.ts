@@ -58,7 +58,7 @@ export function answerUnreadable(log: Log): (error: NodeJS.ErrnoException, socke
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     const requestId = newRequestId();
     const [status, detail] = describe(error.code);
-    log.info('request.unreadable', { request: requestId, status, code: error.code });
+    log.debug('request.unreadable', { request: requestId, status, code: error.code });
     if (socket.writable && !isAnswering(socket)) socket.write(toHttp(createProblem(status, detail, requestId)));
     socket.destroy();
   };
@@ -83,7 +83,8 @@ function isAnswering(socket: Socket): boolean {
   return typeof answer === 'object' && answer !== null && 'headersSent' in answer && answer.headersSent === true;
 }
 
-function toHttp(problem: Problem): string {
+/** A whole answer, for a socket that no HTTP server answers on. */
+export function toHttp(problem: Problem): string {
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${problem.status} ${problem.title}`,

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ClientError } from './errors.ts';
 
 /** How long the rest of a body is read and thrown away so that its sender gets to see the answer. */
@@ -45,21 +45,32 @@ export function discardBody(request: IncomingMessage): void {
   request.resume();
 }
 
-/** A body, files aside, of which nothing comes for `stallMs` is answered with REQUEST_TIMEOUT instead of being waited for. */
+/** What must come of a body while it may stall. */
+const leastBytes = 16_384;
+
+/** A body, files aside, whose next 16 KiB take longer than `stallMs` is answered with REQUEST_TIMEOUT instead of being waited for. */
 export function boundStalls(server: FastifyInstance, stallMs: number): void {
-  const awaited = new WeakSet<IncomingMessage>();
-  server.addHook('preParsing', (request, reply, _payload, done) => {
+  const awaited = new WeakMap<IncomingMessage, NodeJS.Timeout>();
+  server.addHook('preParsing', ({ raw }, reply, _payload, done) => {
     // Most bodies have come by now, with their heads.
-    if (!request.raw.complete) {
-      awaited.add(request.raw);
-      request.raw.setTimeout(stallMs, () => {
-        reply.send(new ClientError('REQUEST_TIMEOUT', `Nothing of the body came for ${stallMs} ms`));
-      });
-    }
+    if (!raw.complete) awaited.set(raw, followBody(raw, reply, stallMs));
     done();
   });
   server.addHook('preValidation', (request, _reply, done) => {
-    if (awaited.has(request.raw)) request.raw.setTimeout(0);
+    clearInterval(awaited.get(request.raw));
     done();
   });
+}
+
+function followBody(raw: IncomingMessage, reply: FastifyReply, stallMs: number): NodeJS.Timeout {
+  let seen = raw.socket.bytesRead;
+  const timer = setInterval(() => {
+    const came = raw.socket.bytesRead - seen;
+    seen += came;
+    if (came >= leastBytes || raw.complete) return;
+    clearInterval(timer);
+    reply.send(new ClientError('REQUEST_TIMEOUT', `Only ${came} bytes of the body came in ${stallMs} ms`));
+  }, stallMs);
+  raw.once('close', () => clearInterval(timer));
+  return timer;
 }

@@ -5,6 +5,7 @@ import { startGateway } from './gateway.ts';
 import { startHealthServer } from './health.ts';
 import { checkInstalled, install } from './install.ts';
 import type { Log } from './log.ts';
+import { startMetricsServer } from './metrics-server.ts';
 import { openStandalone } from './standalone.ts';
 import { startWorker } from './worker.ts';
 
@@ -35,6 +36,10 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   const isGateway = config.BULKCAST_ROLE !== 'worker';
   const listener = isGateway ? await startGateway(app, place.secret) : await startHealthServer(app);
   opened.defer(() => listener.stop(gatewayStopMs));
+  if (config.BULKCAST_METRICS_PORT !== undefined) {
+    const metrics = await startMetricsServer(app, config.BULKCAST_METRICS_PORT);
+    opened.defer(() => metrics.stop(gatewayStopMs));
+  }
   if (config.BULKCAST_ROLE !== 'gateway') await startWorker(app);
 
   const closing = opened.move();

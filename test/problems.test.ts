@@ -44,6 +44,16 @@ describe('what is no HTTP request', () => {
   });
 });
 
+describe('an upgrade', () => {
+  it('to a WebSocket where there is none is told as problem details', async () => {
+    const head = 'GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+    const answer = await sendRaw(app.url, head);
+    const [told = '', body = ''] = answer.split('\r\n\r\n');
+    expect(told).toMatch(/^HTTP\/1\.1 404 Not Found\r\n.*content-type: application\/problem\+json/s);
+    expect(JSON.parse(body)).toMatchObject({ status: 404, requestId: /x-request-id: (\S+)/.exec(told)?.[1] });
+  });
+});
+
 describe('a path of our own', () => {
   it('tells which methods it has', async () => {
     const response = await fetch(`${app.url}/healthz?x=1`, { method: 'POST' });
@@ -110,7 +120,6 @@ describe('an outage', () => {
       await fetch(`${broken.url}/v1/async-actions`, { headers }),
       await fetch(`${broken.url}${issuance}`, { headers: bearer }),
       await fetch(`${broken.url}/graphql?query=${query}`, { headers }),
-      await fetch(`${broken.url}/metrics`),
       await fetch(`${broken.url}/graphql?query=${query}`, { headers: { ...headers, accept: 'text/event-stream' } }),
     ];
     await sql`alter table tasks_hidden rename to tasks`.execute(broken.app.db);

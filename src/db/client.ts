@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { Log } from '../log.ts';
+import { openProjectReads, type ProjectReads } from './project-reads.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = Kysely<Tables>;
@@ -9,25 +10,32 @@ export type Tx = Transaction<Tables>;
 
 export interface DatabaseClient {
   readonly db: Database;
+  readonly projectReads: ProjectReads;
   stop(): Promise<void>;
 }
 
 export interface DatabaseOptions {
   readonly url: string;
   readonly maxConnections: number;
+  /** How many of them the reads of one project take at a time; all by default. */
+  readonly maxOfProject?: number;
   readonly applicationName: string;
+  /** 120 s by default. */
+  readonly statementTimeoutMs?: number;
   readonly log: Log;
 }
 
 const acquireTimeoutMs = 10_000;
-const statementTimeoutMs = 120_000;
+const maxWaitingOfProject = 1_000;
+const longestStatementMs = 120_000;
 /** An upload is staged in one transaction, which waits for its sender. */
 const idleInTransactionMs = 300_000;
 /** The server ends a statement by itself; this ends the wait for a server that cannot be reached any more. */
-const answerTimeoutMs = statementTimeoutMs + 5_000;
+const answerMs = 5_000;
 
-/** A pool of connections. Whoever waits for one longer than 10 s, or for one statement longer than 120 s, gets an error. */
+/** A pool of connections. Whoever waits for one longer than 10 s, or for one statement longer than its bound, gets an error. */
 export function openDatabase(options: DatabaseOptions): DatabaseClient {
+  const { statementTimeoutMs = longestStatementMs } = options;
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.maxConnections,
@@ -36,7 +44,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     statement_timeout: statementTimeoutMs,
-    query_timeout: answerTimeoutMs,
+    query_timeout: statementTimeoutMs + answerMs,
     idle_in_transaction_session_timeout: idleInTransactionMs,
     types: { getTypeParser },
   });
@@ -50,7 +58,12 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     // A connection that is being closed may still hear that its server stops.
     if (stopped === undefined) options.log.warn('database.connection_lost', { error });
   });
-  return { db, stop: () => (stopped ??= db.destroy()) };
+  const projectReads = openProjectReads(pool, {
+    max: options.maxOfProject ?? options.maxConnections,
+    maxWaiting: maxWaitingOfProject,
+    maxWaitMs: acquireTimeoutMs,
+  });
+  return { db, projectReads, stop: () => (stopped ??= db.destroy()) };
 }
 
 /** bigint columns hold minor units and counts that fit a number exactly; numeric stays a decimal string. */

@@ -1,4 +1,5 @@
 import { type Caller, onlyWatches, unauthenticated } from '../auth/caller.ts';
+import type { Database } from '../db/client.ts';
 import type { GatewayDeps } from '../deps.ts';
 
 /** What every resolver gets: one operation of one caller, over whichever transport. */
@@ -10,6 +11,19 @@ export interface Context {
   readonly requestId: string;
   readonly transport: 'http' | 'websocket';
 }
+
+/** What the resolvers of one caller are given: all reads of a project share a few connections to the database. */
+export function depsOf(deps: GatewayDeps, caller: Caller | null): GatewayDeps {
+  if (caller === null) return deps;
+  const db = deps.projectReads.of(caller.projectId);
+  const known = projectDeps.get(db);
+  if (known !== undefined) return known;
+  const created = { ...deps, db };
+  projectDeps.set(db, created);
+  return created;
+}
+
+const projectDeps = new WeakMap<Database, GatewayDeps>();
 
 /** Who is calling, where more is shown or done than how one task is getting on. Throws UNAUTHENTICATED when nobody has said so,
  *  FORBIDDEN to a watch token. */

@@ -6,7 +6,7 @@ export type CorsOrigins = '*' | readonly string[];
 
 export const allowedMethods = 'GET, POST, PUT, DELETE, OPTIONS';
 
-const exposedHeaders = 'x-request-id, x-resumed-after, retry-after';
+const exposedHeaders = 'x-request-id, x-resumed-after, retry-after, ratelimit, ratelimit-policy';
 /** A browser asks a server first before it lets another site's page send one of these. */
 const preflightHeaders = [
   'apollo-require-preflight',

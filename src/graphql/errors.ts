@@ -24,14 +24,17 @@ export function presentError(error: unknown, asked: Asked): GraphQLError {
   const cause = rootCause(error);
   const known = toClientError(cause);
   if (known !== undefined) {
-    return show(known.message, known.code, error, asked, { spec: true, status: known.status });
+    const { code, retryAfter, status } = known;
+    const extensions = retryAfter === undefined ? { code } : { code, retryAfter };
+    return show(known.message, extensions, error, asked, { spec: true, status });
   }
   if (cause instanceof GraphQLError && isOfTheRequest(error, cause)) {
     const { code = 'BAD_USER_INPUT', http = { spec: true, status: 400 } } = cause.extensions;
-    return show(cause.message, code === 'BAD_REQUEST' ? 'BAD_USER_INPUT' : code, error, asked, http);
+    const extensions = { code: code === 'BAD_REQUEST' ? 'BAD_USER_INPUT' : code };
+    return show(cause.message, extensions, error, asked, http);
   }
   asked.deps.log.error('graphql.failed', { request: asked.requestId, error: cause });
-  return show('Unexpected error', 'INTERNAL_SERVER_ERROR', error, asked, { status: 500 });
+  return show('Unexpected error', { code: 'INTERNAL_SERVER_ERROR' }, error, asked, { status: 500 });
 }
 
 /** A result with its errors as a client may see them. */
@@ -51,7 +54,7 @@ export function errorBody(error: unknown, asked: Asked): { readonly errors: read
 
 function show(
   message: string,
-  code: unknown,
+  extensions: { readonly code: unknown; readonly retryAfter?: number },
   error: unknown,
   asked: Asked,
   http: GraphQLErrorExtensions['http'],
@@ -64,7 +67,7 @@ function show(
     source,
     positions,
     path,
-    extensions: { code, requestId: asked.requestId, ...hint },
+    extensions: { ...extensions, requestId: asked.requestId, ...hint },
   });
 }
 

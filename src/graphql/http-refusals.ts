@@ -12,6 +12,9 @@ export function sendRefusal(reply: FastifyReply, status: number, error: unknown,
   const { raw } = reply.request;
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (status === 503) reply.header('retry-after', '1');
+  if (error instanceof ClientError && error.retryAfter !== undefined) {
+    reply.header('retry-after', String(error.retryAfter));
+  }
   // Fastify would close at once, which can take the answer away from a client that is still sending.
   reply.removeHeader('connection');
   discardBody(raw);

@@ -1,11 +1,13 @@
+import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ExecutionResult } from 'graphql';
 import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { badInput } from '../errors.ts';
+import { takeAndTell } from '../limits/limit-headers.ts';
 import { boundStalls, checkDepth } from '../request-body.ts';
-import type { Context } from './context.ts';
+import { type Context, depsOf } from './context.ts';
 import { allowedMethods, allowOrigin, answerPreflight, refuseCrossSite } from './cross-site.ts';
 import { presentResult } from './errors.ts';
 import { streamEvents } from './event-operation.ts';
@@ -46,7 +48,9 @@ export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
     reply.header('x-request-id', request.id);
     allowOrigin(request, reply, deps.config.BULKCAST_CORS_ORIGINS);
     if (request.method === 'OPTIONS') return;
-    request.setDecorator(callerKey, await authenticate(deps.auth, readCredentials(request.headers)));
+    const caller = await authenticate(deps.auth, readCredentials(request.headers));
+    request.setDecorator(callerKey, caller);
+    if (caller !== null) await takeAndTell(deps.limits.calls, caller, reply);
   });
   server.addHook('onResponse', ({ method }, reply, done) => {
     const isTimed = !isStream(reply.getHeader('content-type')) && method !== 'OPTIONS';
@@ -76,8 +80,10 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
     stopOperation(door, request, contextOf(door.deps, request));
     return reply.code(200).send();
   });
+  const others = METHODS.filter((method) => !['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'CONNECT'].includes(method));
+  for (const method of others) if (!server.supportedMethods.includes(method)) server.addHttpMethod(method);
   server.route({
-    method: ['HEAD', 'PATCH'],
+    method: others,
     url: graphqlPath,
     handler: (request, reply) => {
       const error = badInput([], 'METHOD_NOT_ALLOWED', `Expected one of ${allowedMethods}`);
@@ -152,7 +158,7 @@ async function answerWithYoga(
 
 function contextOf(deps: GatewayDeps, request: FastifyRequest): Context {
   const caller = request.getDecorator<Caller | null>(callerKey);
-  return { deps, caller, requestId: request.id, transport: 'http' };
+  return { deps: depsOf(deps, caller), caller, requestId: request.id, transport: 'http' };
 }
 
 /** JSON is read whole, up to the server's body limit; a form is left to be read while it arrives. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { createProgram, type GiftCardProgram } from '../domain/gift-cards.ts';
+import { takeStart } from '../limits/rate-limits.ts';
 import { text } from '../tasks/input.ts';
 import type { AnyOperation } from '../tasks/operation.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
@@ -78,9 +79,11 @@ function addStart(
       },
       ...costs({ own: startCost }),
       resolve: (_root, args, context) => {
-        const { projectId, name: startedBy } = requireCaller(context);
-        return settle(checked, input.toWire(args.input), (valid) =>
-          startTask(context.deps.engine, {
+        const caller = requireCaller(context);
+        const { projectId, name: startedBy } = caller;
+        return settle(checked, input.toWire(args.input), async (valid) => {
+          await takeStart(context.deps.limits, caller);
+          return startTask(context.deps.engine, {
             operation,
             input: valid,
             projectId,
@@ -88,8 +91,8 @@ function addStart(
             idempotencyKey: args.idempotencyKey ?? undefined,
             priority: args.priority ?? undefined,
             startedBy,
-          }),
-        );
+          });
+        });
       },
     }),
   );

@@ -4,10 +4,11 @@ import { authenticate } from '../auth/authenticate.ts';
 import { readCredentials } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
+import { rateLimited, type Taken } from '../limits/taken.ts';
 import type { Outlets } from '../progress/outlet.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { isStorable } from '../tasks/input.ts';
-import type { Context } from './context.ts';
+import { type Context, depsOf } from './context.ts';
 import { type Documents, selectOperation } from './documents.ts';
 import { presentError } from './errors.ts';
 import { executeOperation } from './execute.ts';
@@ -45,7 +46,8 @@ export function openProtocol(given: ProtocolDeps): Protocol {
   return makeServer<Record<string, unknown>, Session>({
     connectionInitWaitTimeout: initWaitMs,
     onConnect: (connection) => identify(given.deps, connection),
-    onSubscribe: (connection, id, payload) => prepare(given, runs, connection, id, payload),
+    onSubscribe: (connection, id, payload) =>
+      countCall(given, connection.extra, id, prepare(given, runs, connection, id, payload)),
     execute: (args) => {
       const problem = checkCost(args);
       return problem === undefined ? executeOperation(args) : { errors: [problem] };
@@ -95,7 +97,8 @@ function prepare(
   id: string,
   payload: SubscribePayload,
 ): ExecutionArgs | GraphQLError[] {
-  const context: Context = { deps, caller: session.caller, requestId: newRequestId(), transport: 'websocket' };
+  const { caller } = session;
+  const context: Context = { deps: depsOf(deps, caller), caller, requestId: newRequestId(), transport: 'websocket' };
   if (session.operations.has(id)) {
     // The library forgets an operation as soon as the client completes it, even while it is still being prepared.
     session.socket.close(CloseCode.SubscriberAlreadyExists, 'Subscriber already exists');
@@ -122,6 +125,24 @@ function prepare(
   } catch (error) {
     return refuse([error]);
   }
+}
+
+/** Lets an operation run if its caller has a call left. */
+function countCall(
+  { deps: { limits } }: ProtocolDeps,
+  { operations, caller }: Session,
+  id: string,
+  prepared: ExecutionArgs | GraphQLError[],
+): ReturnType<typeof prepare> | Promise<ReturnType<typeof prepare>> {
+  const context = operations.get(id)?.context;
+  if (caller === null || context === undefined || Array.isArray(prepared)) return prepared;
+  const judge = (taken: Taken | undefined) => {
+    if (taken?.isGranted !== false) return prepared;
+    operations.delete(id);
+    return [presentError(rateLimited(taken), context)];
+  };
+  const taken = limits.calls.take(caller);
+  return taken instanceof Promise ? taken.then(judge) : judge(taken);
 }
 
 /** The protocol does not know it, and lets it pass. */

@@ -1,3 +1,4 @@
+import { takeStart } from '../limits/rate-limits.ts';
 import { retryFailures } from '../tasks/retry.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { type Builder, costs, type ObjectType } from './builder.ts';
@@ -36,9 +37,11 @@ export function addRetry(builder: Builder, payload: ObjectType<Payload<Snapshot>
       },
       ...costs({ own: startCost }),
       resolve: (_root, { id, corrections, idempotencyKey }, context) => {
-        const { projectId, name: actor } = requireCaller(context);
+        const caller = requireCaller(context);
+        const { projectId, name: actor } = caller;
         return settleArguments(async () => {
           checkTaskId(id);
+          await takeStart(context.deps.limits, caller);
           return retryFailures(context.deps.engine, {
             id,
             projectId,

@@ -4,6 +4,7 @@ import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
 import { type Lifetimes, openLifetimes, type StreamLimits } from '../lifetimes.ts';
+import { createProblem, toHttp } from '../problems.ts';
 import { type Outlets, openOutlets } from '../progress/outlet.ts';
 import type { Rounds } from '../rounds.ts';
 import { newRequestId } from '../tasks/ids.ts';
@@ -68,8 +69,8 @@ export function openSockets(server: Server, { slowReaderMs, maxAgeMs, drainMs, .
   Object.assign(server, { shouldUpgradeCallback: ({ headers }: IncomingMessage) => isWebSocket(headers.upgrade) });
   server.on('upgrade', (request, stream, head) => {
     const [path] = (request.url ?? '').split('?', 1);
-    if (path !== graphqlPath) return refuse(stream, '404 Not Found');
-    if (stopped !== undefined) return refuse(stream, '503 Service Unavailable');
+    if (path !== graphqlPath) return refuse(stream, 404, 'There is no WebSocket at this path');
+    if (stopped !== undefined) return refuse(stream, 503, 'This gateway stops; come back to another one');
     sockets.handleUpgrade(request, stream, head, (socket) => accept(socket, stream, accepting));
   });
   const stop = async () => {
@@ -174,9 +175,9 @@ async function seeOff(sockets: WebSocketServer): Promise<void> {
   clearTimeout(cutOff);
 }
 
-function refuse(stream: Duplex, status: string): void {
+function refuse(stream: Duplex, status: number, detail: string): void {
   stream.on('error', () => stream.destroy());
-  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  stream.end(toHttp(createProblem(status, detail, newRequestId())));
 }
 
 function isWebSocket(upgrade: string | undefined): boolean {

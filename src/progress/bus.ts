@@ -1,3 +1,4 @@
+import type { SharedCounter } from '../limits/counter.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 
 /**
@@ -13,6 +14,8 @@ export interface Bus {
   onInterrupted(listener: () => void): void;
   /** False while the bus is away. */
   isUp(): boolean;
+  /** Counts for all processes that share the bus; undefined where it has but one. */
+  readonly counter?: SharedCounter;
   stop(): Promise<void>;
 }
 

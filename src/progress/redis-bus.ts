@@ -64,6 +64,7 @@ export function openRedisBus(options: RedisBusOptions): Bus {
       interrupted.add(listener);
     },
     isUp: links.isUp,
+    counter: links,
     stop: () => (stopped ??= stop()),
   };
 }
@@ -78,7 +79,7 @@ function openLinks(url: string, hooks: LinkHooks): RedisLinks {
   const { isCluster, urls } = parseRedisUrl(url);
   if (isCluster) return openRedisCluster(urls, hooks);
   const node = openRedisNode({ url, isSharded: false }, hooks);
-  return { ...node, placeOf: node.place, beat: node.ping };
+  return { ...node, take: node.count, placeOf: node.place, beat: node.ping };
 }
 
 function decodeMessage(projectId: string, text: string, warn: (error: unknown) => void): Snapshot | undefined {

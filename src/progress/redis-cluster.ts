@@ -31,6 +31,11 @@ export function openRedisCluster(seeds: readonly string[], hooks: LinkHooks): Re
     isUp: () => isUp(cluster),
     placeOf: (projectId) => ownerOf(cluster, projectId)?.place(),
     publish: (projectId, text) => publish(cluster, projectId, text),
+    take: async (owner, wanted) => {
+      const node = ownerOf(cluster, owner);
+      if (node === undefined) throw new OutageError('no node of the cluster serves the count');
+      return node.count(owner, wanted);
+    },
     beat: () => {
       beats += 1;
       for (const node of cluster.nodes.values()) node.ping();

@@ -1,8 +1,9 @@
+import type { SharedCounter } from '../limits/counter.ts';
 import type { Log } from '../log.ts';
 import type { Place } from './channels.ts';
 
 /** The connections that a bus runs over: to one Redis, or to the primaries of a cluster. */
-export interface RedisLinks {
+export interface RedisLinks extends SharedCounter {
   /** Settled once all is up, or known to be away. */
   readonly isKnown: Promise<unknown>;
   isUp(): boolean;

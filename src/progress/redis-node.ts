@@ -1,3 +1,4 @@
+import type { SharedCounter } from '../limits/counter.ts';
 import type { Place } from './channels.ts';
 import { readRedirection, readSlots, type SlotRange } from './cluster-slots.ts';
 import { hostOf, nameOf } from './redis-address.ts';
@@ -10,6 +11,7 @@ import {
   ping,
   withoutCommand,
 } from './redis-connection.ts';
+import { takeCounts } from './redis-counter.ts';
 import { type LinkHooks, OutageError } from './redis-links.ts';
 
 /** One Redis server, over a connection that publishes and one that listens. */
@@ -21,6 +23,7 @@ export interface RedisNode {
   place(): Place | undefined;
   /** False when the channel is at another node. Rejects with an OutageError while it is away, else with what the server says. */
   publish(projectId: string, text: string): Promise<boolean>;
+  readonly count: SharedCounter['take'];
   readSlots(): Promise<SlotRange[]>;
   /** Finds out whether it still answers. */
   ping(): void;
@@ -74,6 +77,15 @@ export function openRedisNode(options: NodeOptions, hooks: NodeHooks): RedisNode
     isUp: () => publisher.state === 'up' && subscriber.state === 'up',
     place: () => place,
     publish: (projectId, text) => publish(publisher, commands, channelOf(projectId), text),
+    count: async (owner, wanted) => {
+      if (isAway(publisher)) throw new OutageError('Redis is away');
+      try {
+        return await takeCounts(publisher.redis, channelOf(owner), wanted);
+      } catch (error) {
+        redirected(error);
+        throw withoutCommand(error);
+      }
+    },
     readSlots: async () => readSlots(await publisher.redis.cluster('SLOTS'), host),
     ping: () => {
       ping(publisher);

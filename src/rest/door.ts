@@ -3,6 +3,7 @@ import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, type Credentials, onlyWatches, readCredentials, unauthenticated } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError, toClientError } from '../errors.ts';
+import { type LimitStyle, takeAndTell } from '../limits/limit-headers.ts';
 import { boundStalls, discardBody } from '../request-body.ts';
 
 declare module 'fastify' {
@@ -32,6 +33,7 @@ export type Shape = (refusal: Refusal, request: FastifyRequest) => Answer;
 export interface DoorOptions {
   /** Which scope lets a confined token pass, besides `api`. */
   readonly scopeOf?: (request: FastifyRequest) => string;
+  readonly limitStyle?: LimitStyle;
 }
 /** What is answered with a refusal. */
 export interface Answer {
@@ -42,6 +44,7 @@ export interface Answer {
 }
 
 const callerKey = 'caller';
+const takeStartKey = 'takeStart';
 
 /**
  * Makes an encapsulated plugin the door of one wire model: who calls is known before a body is read, everything below the
@@ -53,6 +56,7 @@ export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shap
     sendRefusal(refusal, shape, request, reply);
 
   server.decorateRequest(callerKey, null);
+  server.decorateRequest(takeStartKey, null);
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     if (request.is404) {
@@ -67,6 +71,9 @@ export function openDoor(server: FastifyInstance, deps: GatewayDeps, shape: Shap
     if (credentials.isFromUrl && caller.taskId === null) throw unauthenticated();
     if (caller.taskId !== null && !request.routeOptions.config.isWatch) throw onlyWatches();
     request.setDecorator<Caller>(callerKey, caller);
+    const { calls, starts } = deps.limits;
+    await takeAndTell(calls, caller, reply, options.limitStyle);
+    request.setDecorator<TakeStart>(takeStartKey, () => takeAndTell(starts, caller, reply, options.limitStyle));
   });
   boundStalls(server, deps.config.BULKCAST_UPLOAD_STALL_MS);
   server.addHook('onResponse', async (request, reply) => {
@@ -86,6 +93,13 @@ function readRequest({ headers, query, routeOptions }: FastifyRequest): Credenti
   return typeof token === 'string' && token !== ''
     ? { authorization: `Bearer ${token}`, isFromUrl: true }
     : { isFromUrl: false };
+}
+
+type TakeStart = () => Promise<void> | undefined;
+
+/** Counts a start of a task for whoever calls. Throws RATE_LIMITED when none is left. */
+export async function takeStart(request: FastifyRequest): Promise<void> {
+  await request.getDecorator<TakeStart | null>(takeStartKey)?.();
 }
 
 /** Who calls, if that is known. */
@@ -149,6 +163,9 @@ export function sendRefusal(
   if (refusal.kind === 'method_not_allowed') reply.header('allow', refusal.allowed.join(', '));
   if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
   if (code === 'TOO_MANY_UPLOADS' || code === 'UNAVAILABLE') reply.header('retry-after', '1');
+  if (refusal.kind === 'client_error' && refusal.error.retryAfter !== undefined) {
+    reply.header('retry-after', String(refusal.error.retryAfter));
+  }
   // Fastify would close at once, which can take the answer away from a client that is still sending.
   reply.removeHeader('connection').header('x-request-id', request.id);
   discardBody(request.raw);

@@ -2,9 +2,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { authenticate } from '../auth/authenticate.ts';
 import { type Caller, readCredentials } from '../auth/caller.ts';
 import type { GatewayDeps } from '../deps.ts';
+import { type LimitStyle, limitHeaders } from '../limits/limit-headers.ts';
+import type { Taken } from '../limits/taken.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
-import type { CallLimits } from './async-action/call-limits.ts';
 import { matchesTag } from './entity-tags.ts';
 import type { PollBodies, PollBody } from './poll-bodies.ts';
 import { pollCaching, pollType } from './polls.ts';
@@ -18,7 +19,7 @@ export interface PollDoor {
   readonly isReady: (task: Snapshot, programId: string | undefined) => boolean;
   /** Which scope lets a confined token pass. */
   readonly scope?: string;
-  readonly limits?: CallLimits;
+  readonly limitStyle?: LimitStyle;
 }
 
 interface Poll {
@@ -42,16 +43,19 @@ export function answerPollsFirst(server: Server, deps: GatewayDeps, doors: reado
     const poll = server.listening ? findPoll(doors, request) : undefined;
     if (poll === undefined) return toRoutes();
     const startedMs = performance.now();
-    const settle = (caller: Caller | null) => {
-      const status = answer(deps, poll, caller, { request, response });
+    const observe = (status: Status | undefined) => {
       if (status === undefined) return toRoutes();
       const seconds = (performance.now() - startedMs) / 1000;
       deps.metrics.requestSeconds.observe({ ...observed, status }, seconds);
     };
+    const settle = (caller: Caller | null) => {
+      const status = answer(deps, poll, caller, { request, response });
+      return status instanceof Promise ? status.then(observe) : observe(status);
+    };
     // Whatever is wrong, the routes tell it.
     const caller = authenticateFirst(deps, poll, request);
     if (caller instanceof Promise) caller.then(settle).catch(toRoutes);
-    else settle(caller);
+    else settle(caller)?.catch(toRoutes);
   });
 }
 
@@ -78,21 +82,36 @@ function findPoll(doors: readonly PollDoor[], { method, url = '', headers }: Inc
   return undefined;
 }
 
-/** The status of what was answered, if it was. */
+type Status = '200' | '304';
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** The status of what was answered, if it was: at once, unless calls have to be counted elsewhere first. */
 function answer(
   deps: GatewayDeps,
   poll: Poll,
   caller: Caller | null,
-  { request: { headers }, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
-): '200' | '304' | undefined {
-  const { door } = poll;
+  exchange: Exchange,
+): Status | undefined | Promise<Status | undefined> {
   if (caller === null) return undefined;
   const body = findBody(deps, poll, caller);
-  if (body === undefined || door.limits?.take(caller.projectId) === false) return undefined;
+  if (body === undefined) return undefined;
+  const { calls } = deps.limits;
+  const taken = calls.take(caller);
+  const send = (call: Taken | undefined) => {
+    if (call?.isGranted === false) return undefined;
+    return sendBody(body, limitHeaders(calls, call, poll.door.limitStyle ?? 'standard'), exchange);
+  };
+  return taken instanceof Promise ? taken.then(send) : send(taken);
+}
+
+function sendBody(body: PollBody, limits: readonly string[], { request: { headers }, response }: Exchange): Status {
   const { tag, text, length, retryAfter, validity } = body;
-  const head = ['x-request-id', newRequestId(), 'etag', tag, 'cache-control', pollCaching];
+  const head = ['x-request-id', newRequestId(), 'etag', tag, 'cache-control', pollCaching, ...limits];
   if (retryAfter !== null) head.push('retry-after', retryAfter);
-  if (door.limits !== undefined) head.push(...door.limits.headersOf(caller.projectId));
   const hasIt = matchesTag(headers['if-none-match'], tag) && validity.copiesUntil > Date.now();
   if (hasIt) {
     response.writeHead(304, head).end();

@@ -6,7 +6,7 @@ export function readWait(header: string | string[] | undefined): number | undefi
   for (const preference of [header ?? ''].flat().join(',').split(',')) {
     const [name = '', value = ''] = (preference.split(';', 1)[0] ?? '').split('=').map((part) => part.trim());
     if (name.toLowerCase() !== 'wait') continue;
-    const seconds = /^"?(\d{1,9})"?$/.exec(value)?.[1];
+    const seconds = /^"?(\d+)"?$/.exec(value)?.[1];
     return seconds === undefined ? undefined : Math.min(Number(seconds), longestWaitSeconds);
   }
   return undefined;

@@ -4,8 +4,7 @@ import { ClientError } from '../errors.ts';
 import { createProblem, methodsOf, problemType } from '../problems.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { describeWithResult } from './async-action/action-bodies.ts';
-import { openCallLimits } from './async-action/call-limits.ts';
-import { voucherifyShape } from './async-action/refusals.ts';
+import { limitStyle, voucherifyShape } from './async-action/refusals.ts';
 import { registerAsyncActions } from './async-action/routes.ts';
 import { isIssuanceOf } from './bulk-issuance/find-issuance.ts';
 import { isStreamed, issuanceModel } from './bulk-issuance/issuance-bodies.ts';
@@ -25,19 +24,16 @@ export async function registerRest(server: FastifyInstance, deps: GatewayDeps): 
   const events = openTaskEvents(deps);
   const actions = createPollBodies({ describe: (task, isConfined) => describeWithResult(deps, task, isConfined) });
   const issuances = createPollBodies(issuanceModel(deps));
-  const limits = openCallLimits(deps.config);
   server.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(server, request.url);
     const refusal: Refusal = allowed.length > 0 ? { kind: 'method_not_allowed', allowed } : { kind: 'unknown_path' };
     return sendProblem(refusal, request, reply);
   });
   server.setErrorHandler((error, request, reply) => sendProblem(toRefusal(error, request, deps), request, reply));
-  await server.register((scope) => registerAsyncActions(scope, deps, { bodies: actions, events, limits }), {
-    prefix: '/v1',
-  });
+  await server.register((scope) => registerAsyncActions(scope, deps, { bodies: actions, events }), { prefix: '/v1' });
   await server.register((scope) => registerBulkIssuance(scope, deps, { bodies: issuances, events }), { prefix: '/v2' });
   answerPollsFirst(server.server, deps, [
-    { path: actionPath, scope: 'async-actions', limits, bodies: actions, isReady: isStartedAction },
+    { path: actionPath, scope: 'async-actions', limitStyle, bodies: actions, isReady: isStartedAction },
     { path: issuancePath, bodies: issuances, isReady: (task, programId) => isReadyIssuance(deps, task, programId) },
   ]);
   return {

@@ -3,6 +3,7 @@ import { openAuth } from '../../src/auth/auth.ts';
 import type { SignedLinks } from '../../src/auth/links.ts';
 import { createSignedLinks } from '../../src/auth/links.ts';
 import { registerGraphql } from '../../src/graphql/server.ts';
+import { openRateLimits } from '../../src/limits/rate-limits.ts';
 import { openFeeds } from '../../src/progress/feeds.ts';
 import { openPolledTasks } from '../../src/progress/polled-tasks.ts';
 import { createTaskReader } from '../../src/progress/task-reader.ts';
@@ -44,6 +45,7 @@ export async function openDoor({ app }: TestApp, limits?: { readonly slowReaderM
       polled: openPolledTasks({ ...app, feeds, count: () => undefined }),
       reader: createTaskReader(app.db),
       auth,
+      limits: openRateLimits({ ...app, secret }),
       links,
       publicUrl: () => '',
       uploads,

@@ -64,8 +64,8 @@ describe('a body', () => {
 });
 
 describe('a method', () => {
-  it('PATCH is 405', async () => {
-    const answer = await readAnswer(await fetch(`${app.url}/graphql`, { method: 'PATCH' }));
+  it.each(['PATCH', 'PROPFIND', 'REPORT', 'M-SEARCH'])('%s is 405', async (method) => {
+    const answer = await readAnswer(await fetch(`${app.url}/graphql`, { method }));
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('GET, POST, PUT, DELETE, OPTIONS');
     expect(codes(answer)).toEqual(['BAD_USER_INPUT']);

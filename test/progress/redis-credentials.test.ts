@@ -27,6 +27,7 @@ const permissions = [
   '&bulkcast:project:*',
   ...['+publish', '+subscribe', '+unsubscribe', '+spublish', '+ssubscribe', '+sunsubscribe', '+cluster|slots'],
   ...['+ping', '+client|setname'],
+  ...['~bulkcast:limits:*', '+eval', '+get', '+incrby', '+pttl', '+pexpire'],
 ];
 
 it.each(['rediss', 'rediss-cluster'])(
@@ -43,6 +44,10 @@ it.each(['rediss', 'rediss-cluster'])(
     await waitFor(() => received.length > 0, { message: 'the snapshot arrives' });
     expect(received).toStrictEqual([7]);
     await subscription.unsubscribe();
+    const allowance = { name: 'calls', limit: 10, windowMs: 60_000 };
+    // A cluster of one node needs a moment until it takes keys.
+    const take = () => bus.counter?.take(projectId, [{ ...allowance, wanted: 3 }]);
+    expect(await waitFor(take, { message: 'Redis counts' })).toMatchObject([{ granted: 3, remaining: 7 }]);
     expect(log.lines.filter(({ event }) => event !== 'bus.primaries')).toStrictEqual([]);
   },
 );

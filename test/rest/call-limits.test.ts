@@ -19,11 +19,12 @@ test('tells in every answer how many calls are left, and answers 429 when none i
     await get('/v1/async-actions/aa_000000000000000000'),
     await get('/v1/orders?limit=0'),
     await post('/v1/orders', '{'),
-    await post('/v1/vouchers/import', []),
+    await post('/v1/vouchers/import', '{'),
   ];
   expect(answers.map(limitsOf)).toEqual(
     [4, 3, 2, 1, 0].map((left) => [5, left, expect.toSatisfy((at) => at >= before && at <= before + 62)]),
   );
+  expect(answers[0]?.headers.get('x-rate-limit-type')).toBe('api_calls');
   const refused = await get('/v1/orders');
   expect([refused.status, refused.body]).toEqual([
     429,

@@ -222,6 +222,8 @@ describe('Prefer: wait', () => {
     present(await failTask(app.app.db, id, 'over'));
     const { headers } = await client.get(path, withHeaders({ prefer: 'wait=900', 'if-none-match': '"2"' }));
     expect([headers.get('preference-applied'), headers.get('etag')]).toEqual(['wait=60', '"3"']);
+    const forever = await client.get(path, withHeaders({ prefer: `wait=${'9'.repeat(400)}` }));
+    expect(forever.headers.get('preference-applied')).toBe('wait=60');
   });
 
   test('does not wait for what has ended', async () => {

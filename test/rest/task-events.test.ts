@@ -165,7 +165,7 @@ describe('the events of an async action', () => {
     await untilId(seen, 2);
     expect(seen.events.at(-1)?.body).toEqual((await client.get(path)).body);
     const { headers, status } = await fetch(`${app.url}${path}/events`, { headers: app.project.headers });
-    expect([status, headers.get('x-rate-limit-limit')]).toEqual([200, '100000']);
+    expect([status, headers.get('x-rate-limit-limit')]).toEqual([200, '600000']);
   });
 });
 

@@ -17,7 +17,7 @@ import { updateCampaignVouchers } from '../../operations/update-campaign-voucher
 import type { AnyOperation } from '../../tasks/operation.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
-import { callerOf } from '../door.ts';
+import { callerOf, takeStart } from '../door.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
 import { describeCampaign } from './campaign-body.ts';
 import type { Campaign, CampaignList } from './campaign-shapes.ts';
@@ -121,6 +121,7 @@ async function start(
   operation: AnyOperation,
   input: unknown,
 ): Promise<Snapshot> {
+  await takeStart(request);
   return startTask(deps.engine, {
     operation,
     input,

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { ClientError, ClientErrorCode } from '../../errors.ts';
+import type { LimitStyle } from '../../limits/limit-headers.ts';
 import type { Answer, Shape } from '../door.ts';
 import type { ErrorBody } from './shapes.ts';
 
@@ -16,6 +17,7 @@ const texts: Readonly<Record<ClientErrorCode, Texts>> = {
   PAYLOAD_TOO_LARGE: { key: 'payload_too_large', message: 'Payload too large' },
   UNSUPPORTED_MEDIA_TYPE: { key: 'unsupported_media_type', message: 'Unsupported Media Type' },
   IDEMPOTENCY_KEY_REUSED: { key: 'idempotency_key_reused', message: 'Idempotency key reused' },
+  RATE_LIMITED: { key: 'rate_limited', message: 'Too many requests hit the API too quickly.' },
   TOO_MANY_UPLOADS: { key: 'too_many_uploads', message: 'Too many uploads' },
   UNAVAILABLE: { key: 'unavailable', message: 'Service unavailable' },
 };
@@ -32,6 +34,9 @@ const issueTexts: Readonly<Record<string, Texts>> = {
   INVALID_VOUCHER: { key: 'invalid_voucher', message: 'Invalid Voucher' },
   METADATA_VALIDATION_FAILED: { key: 'metadata_validation_failed', message: 'Metadata validation failed' },
 };
+
+/** How the contract tells limits, section 3.2. */
+export const limitStyle: LimitStyle = 'x-rate-limit';
 
 /** Refusals as the async-action contract tells them, section 3.1; `maxBodyBytes` is told where a body is larger. */
 export function voucherifyShape(maxBodyBytes: number): Shape {
@@ -51,6 +56,7 @@ export function voucherifyShape(maxBodyBytes: number): Shape {
 
 function clientError(error: ClientError, request: FastifyRequest, maxBodyBytes: number): Answer {
   if (error.code === 'UNAUTHENTICATED') return { status: 401, body: { code: 401, ...texts.UNAUTHENTICATED } };
+  if (error.code === 'RATE_LIMITED') return { status: 429, body: { code: 429, message: texts.RATE_LIMITED.message } };
   if (error.code === 'PAYLOAD_TOO_LARGE') return { status: 413, body: tooLarge(maxBodyBytes) };
   const special = error.issues.map((issue) => issueTexts[issue.code]).find((found) => found !== undefined);
   const { key, message } = special ?? texts[error.code];

@@ -1,18 +1,18 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
+import { tellLimit } from '../../limits/limit-headers.ts';
 import { takeJson } from '../bodies.ts';
 import { openDoor } from '../door.ts';
 import type { PollBodies } from '../poll-bodies.ts';
 import type { TaskEvents } from '../task-events.ts';
 import { registerActions } from './actions.ts';
-import { type CallLimits, limitCalls } from './call-limits.ts';
 import { registerCampaigns } from './campaigns.ts';
 import { registerCustomers } from './customers.ts';
 import { registerMetadataSchemas } from './metadata-schemas.ts';
 import { registerOauth } from './oauth.ts';
 import { registerOrders } from './orders.ts';
 import { registerProducts } from './products.ts';
-import { voucherifyShape } from './refusals.ts';
+import { limitStyle, voucherifyShape } from './refusals.ts';
 import { registerReports } from './reports.ts';
 import { registerSkus } from './skus.ts';
 import { registerCsvStarts, registerJsonStarts } from './starts.ts';
@@ -21,14 +21,17 @@ import { registerVouchers } from './vouchers.ts';
 interface Shared {
   readonly bodies: PollBodies;
   readonly events: TaskEvents;
-  readonly limits: CallLimits;
 }
 
 /** The paths of the async-action contract; register it with the prefix `/v1`. */
 export async function registerAsyncActions(server: FastifyInstance, deps: GatewayDeps, shared: Shared): Promise<void> {
   const { config } = deps;
-  openDoor(server, deps, voucherifyShape(config.BULKCAST_MAX_BODY_BYTES), { scopeOf });
-  limitCalls(server, shared.limits);
+  openDoor(server, deps, voucherifyShape(config.BULKCAST_MAX_BODY_BYTES), { scopeOf, limitStyle });
+  // Every answer tells them, also one to who is not known to call.
+  server.addHook('onSend', async (_request, reply) => {
+    const { calls } = deps.limits;
+    if (!reply.hasHeader('x-rate-limit-limit')) tellLimit(reply, calls, calls.untouched, limitStyle);
+  });
   takeJson(server);
   registerActions(server, deps, shared);
   registerReports(server, deps);

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
 import { startTask } from '../../tasks/start.ts';
-import { callerOf } from '../door.ts';
+import { callerOf, takeStart } from '../door.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
 import { tellPoll } from '../polls.ts';
 import { checkInput } from './payload.ts';
@@ -62,9 +62,11 @@ async function start(
   body: unknown,
 ): Promise<Started> {
   const input = rest.toInput({ body, params: request.params, query: request.query });
+  const checked = checkInput(operation, input, body);
+  await takeStart(request);
   const task = await startTask(deps.engine, {
     operation,
-    input: checkInput(operation, input, body),
+    input: checked,
     projectId: callerOf(request).projectId,
     requestId: request.id,
     idempotencyKey: readIdempotencyKey(request.headers),

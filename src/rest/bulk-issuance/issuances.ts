@@ -6,7 +6,7 @@ import { issueGiftCards } from '../../operations/issue-gift-cards.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { isFinal } from '../../tasks/state.ts';
-import { callerOf, watcherOf } from '../door.ts';
+import { callerOf, takeStart, watcherOf } from '../door.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
 import type { PollBodies } from '../poll-bodies.ts';
 import { answerPoll, type Polled, tellPoll, waitAsPreferred } from '../polls.ts';
@@ -36,6 +36,7 @@ export function registerIssuances(server: FastifyInstance, deps: GatewayDeps, { 
     const { programId } = request.params;
     const input = readStart(programId, request.query, request.body, deps.engine.limits.maxItems);
     const isSmall = countCards(input) <= deps.config.BULKCAST_SYNC_CARDS;
+    await takeStart(request);
     const task = await startTask(deps.engine, {
       operation: issueGiftCards,
       input,

@@ -24,7 +24,9 @@ export function registerToken(server: FastifyInstance, deps: GatewayDeps): void 
       throw new ClientError('UNAVAILABLE', 'Too many sign-ins at a time; try again in a moment');
     signIns += 1;
     try {
+      const attempt = await deps.limits.signIns.begin(request.ip, username);
       const accessToken = await signIn(deps, username, password);
+      attempt.succeeded();
       reply.header('cache-control', 'no-store');
       return { accessToken, tokenType: 'bearer', mfaPending: false, pendingToken: null };
     } finally {
