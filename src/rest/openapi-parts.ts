@@ -3,8 +3,48 @@ import { itemSchemaOf } from '../tasks/input.ts';
 
 /** A JSON Schema of OpenAPI 3.1, or a part of the document that holds some. */
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
+/** Points at a part among the components. */
+export interface Reference {
+  readonly $ref: string;
+}
+export interface Header {
+  readonly description: string;
+  readonly schema: JsonSchema;
+}
+/** By name. */
+export type Headers = Readonly<Record<string, Header | Reference>>;
+
+export interface Parameter extends Header {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required: boolean;
+  readonly style?: string;
+  readonly explode?: boolean;
+}
+
+/** By media type. */
+export type Content = Readonly<Record<string, { readonly schema: JsonSchema; readonly [more: string]: unknown }>>;
+
+export interface Answer {
+  readonly description: string;
+  readonly headers?: Headers;
+  readonly content?: Content;
+}
+/** By status. */
+export type Answers = Readonly<Record<string, Answer | Reference>>;
+
+export interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tags?: readonly string[];
+  /** Empty where no credentials are asked for; without it those of the document are. */
+  readonly security?: readonly [];
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: { readonly required: boolean; readonly content: Content };
+  readonly responses: Answers;
+}
 /** By path, then by method. */
-export type Paths = Record<string, Record<string, object>>;
+export type Paths = Record<string, Record<string, Operation>>;
 
 /** Turns zod schemas into parts of one document; what has a name lands in its components. */
 export interface Printer {
@@ -49,23 +89,23 @@ export function createPrinter(): Printer {
 }
 
 /** One answer of an operation. */
-export function answers(description: string, schema: JsonSchema, type = 'application/json'): object {
+export function answers(description: string, schema: JsonSchema, type = 'application/json'): Answer {
   return { description, content: { [type]: { schema } } };
 }
 
 /** The JSON body of an operation; `optional` where a request may come without one. */
-export function jsonBody(schema: JsonSchema, need: 'required' | 'optional'): object {
+export function jsonBody(schema: JsonSchema, need: 'required' | 'optional'): NonNullable<Operation['requestBody']> {
   return { required: need === 'required', content: { 'application/json': { schema } } };
 }
 
 /** One parameter of an operation; one in the path is required. */
-export function parameter(
-  place: 'path' | 'query' | 'header',
-  name: string,
-  schema: object,
-  description: string,
-): object {
+export function parameter(place: Parameter['in'], name: string, schema: JsonSchema, description: string): Parameter {
   return { name, in: place, required: place === 'path', schema, description };
+}
+
+/** One of these words. */
+export function oneOf(words: readonly string[], fallback?: string): JsonSchema {
+  return { enum: [...words], ...(fallback !== undefined && { default: fallback }) };
 }
 
 /** The header of every start. */
@@ -76,13 +116,18 @@ export const idempotencyKey = parameter(
   'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422.',
 );
 
-const text = { type: 'string' };
+export const text = { type: 'string' } as const;
 
-/** Headers of an answer, by name. */
-export type Headers = Readonly<Record<string, { readonly description: string; readonly schema: object }>>;
+/** The header of every answer of a wire model. */
+export const requestIdHeader: Headers = {
+  'X-Request-Id': {
+    description: 'Names the request in the log; bodies have it where the contract has a place.',
+    schema: text,
+  },
+};
 
 /** One answer with its headers. */
-export function withHeaders(answer: object, headers: Headers): object {
+export function withHeaders(answer: Answer, headers: Headers): Answer {
   return { ...answer, headers };
 }
 
@@ -108,7 +153,7 @@ const preferenceApplied: Headers = {
 };
 
 /** Adds to the answers of a poll what those with a body and those without one have in common. */
-export function pollAnswers(ok: object): Record<number, object> {
+export function pollAnswers(ok: Answer): Answers {
   const headers: Headers = {
     ETag: { description: 'The version of the task; another one to a watch token.', schema: text },
     'Cache-Control': {
@@ -124,6 +169,11 @@ export function pollAnswers(ok: object): Record<number, object> {
   return { 200: withHeaders(ok, headers), 304: { description: 'Nothing is newer than If-None-Match.', headers } };
 }
 
+/** What a signed link holds besides its path. */
+export const linkParameters = ['expires', 'signature'].map((name) =>
+  parameter('query', name, text, 'Part of the signed link.'),
+);
+
 /** What every stream of events may be given. */
 export const eventParameters = [
   parameter('header', 'Last-Event-ID', text, 'The version to go on after; an EventSource sends it by itself.'),
@@ -132,7 +182,7 @@ export const eventParameters = [
 ];
 
 /** The answers of a stream of events, each of which has the body of a poll. */
-export function eventAnswers(body: JsonSchema): Record<number, object> {
+export function eventAnswers(body: JsonSchema): Answers {
   const description =
     'Events `next`: `id` is the version, `data` the body of a poll; versions only grow. After the final one comes `complete`, ' +
     'and the stream ends. Comments in between keep the connection alive.';

@@ -12,7 +12,7 @@ import { registerMetadataSchemas } from './metadata-schemas.ts';
 import { registerOauth } from './oauth.ts';
 import { registerOrders } from './orders.ts';
 import { registerProducts } from './products.ts';
-import { voucherifyShape } from './refusals.ts';
+import { toVoucherify } from './refusals.ts';
 import { registerReports } from './reports.ts';
 import { registerSkus } from './skus.ts';
 import { registerCsvStarts, registerJsonStarts } from './starts.ts';
@@ -26,8 +26,7 @@ interface Shared {
 
 /** The paths of the async-action contract; register it with the prefix `/v1`. */
 export async function registerAsyncActions(server: FastifyInstance, deps: GatewayDeps, shared: Shared): Promise<void> {
-  const { config } = deps;
-  openDoor(server, deps, voucherifyShape(config.BULKCAST_MAX_BODY_BYTES), { scopeOf });
+  openDoor(server, deps, toVoucherify, { scopeOf });
   limitCalls(server, shared.limits);
   takeJson(server);
   registerActions(server, deps, shared);
