@@ -50,7 +50,7 @@ export type Paths = Record<string, Record<string, Operation>>;
 export interface Printer {
   /** As a client writes it. */
   input(schema: z.ZodType): JsonSchema;
-  /** As it is answered: a reference to a component of this name. */
+  /** As it is answered: a reference to a component of this name, to which what is printed later and holds it refers too. */
   answer(name: string, schema: z.ZodType): JsonSchema;
   readonly components: Readonly<Record<string, JsonSchema>>;
 }
@@ -58,7 +58,9 @@ export interface Printer {
 /** A printer for one document. */
 export function createPrinter(): Printer {
   const components: Record<string, JsonSchema> = {};
+  const named = new Map<unknown, JsonSchema>();
   const print = (schema: z.ZodType, io: 'input' | 'output'): JsonSchema => {
+    const isRoot = (other: unknown) => other === schema;
     const printed = z.toJSONSchema(schema, {
       io,
       unrepresentable: 'any',
@@ -69,6 +71,11 @@ export function createPrinter(): Printer {
         if (jsonSchema.graphql === 'JSON') jsonSchema.additionalProperties = true;
         if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
         for (const key of ['id', 'graphql', 'item']) delete jsonSchema[key];
+        dropBoundsOfIntegers(jsonSchema);
+        const component = isRoot(zodSchema) ? undefined : named.get(zodSchema);
+        if (component === undefined) return;
+        for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
+        Object.assign(jsonSchema, component);
       },
     });
     const { $schema: _, $defs = {}, ...rest } = printed;
@@ -81,8 +88,10 @@ export function createPrinter(): Printer {
   return {
     input: (schema) => print(schema, 'input'),
     answer(name, schema) {
+      const component = { $ref: `#/components/schemas/${name}` };
       components[name] ??= print(schema, 'output');
-      return { $ref: `#/components/schemas/${name}` };
+      named.set(schema, component);
+      return component;
     },
     components,
   };
@@ -192,6 +201,12 @@ export function eventAnswers(body: JsonSchema): Answers {
     200: withHeaders(ok, { 'X-Resumed-After': position }),
     204: { description: 'There is nothing after Last-Event-ID, and never will be: do not come back.' },
   };
+}
+
+/** What every integer of JavaScript is bound to says nothing. */
+function dropBoundsOfIntegers(schema: JsonSchema): void {
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
 }
 
 function withComponentRefs(schema: JsonSchema): JsonSchema {

@@ -13,7 +13,6 @@ import {
 } from '../openapi-parts.ts';
 import { pageParameters } from './paging.ts';
 import { product, productList, sku, skuList } from './product-shapes.ts';
-import { error } from './shapes.ts';
 
 const productId = parameter('path', 'productId', text, 'Its id or source id.');
 const skuId = parameter('path', 'skuId', text, 'Its id or source id.');
@@ -65,10 +64,9 @@ export function productPaths(printer: Printer): Paths {
 
 function partsOf(printer: Printer) {
   const told = {
-    product: { 200: answers('The product.', printer.answer('Product', product)) },
     sku: { 200: answers('The SKU.', printer.answer('Sku', sku)) },
+    product: { 200: answers('The product.', printer.answer('Product', product)) },
   };
-  const unknown = { 404: answers('Nothing has this id.', printer.answer('Error', error)) };
   type Schema = Parameters<Printer['input']>[0];
   const read =
     (what: keyof typeof told) =>
@@ -85,7 +83,7 @@ function partsOf(printer: Printer) {
       summary,
       parameters,
       requestBody: jsonBody(printer.input(body), 'optional'),
-      responses: { ...told[what], ...unknown },
+      responses: told[what],
     });
   return {
     read: read('product'),

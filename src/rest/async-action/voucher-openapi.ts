@@ -7,6 +7,8 @@ import { voucher, voucherList } from './shapes.ts';
 
 /** The reads of vouchers, and of the metadata schemas of all resources. */
 export function voucherPaths(printer: Printer): Paths {
+  const one = answers('The voucher.', printer.answer('Voucher', voucher));
+  const schema = answers('The schema.', printer.answer('MetadataSchema', metadataSchema));
   return {
     '/v1/vouchers': { get: list(printer) },
     '/v1/vouchers/{code}': {
@@ -14,7 +16,7 @@ export function voucherPaths(printer: Printer): Paths {
         operationId: 'get-voucher',
         summary: 'One voucher, by its code or id.',
         parameters: [parameter('path', 'code', text, 'Its code or id.')],
-        responses: { 200: answers('The voucher.', printer.answer('Voucher', voucher)) },
+        responses: { 200: one },
       },
     },
     '/v1/metadata-schemas': {
@@ -29,7 +31,7 @@ export function voucherPaths(printer: Printer): Paths {
         operationId: 'get-metadata-schema',
         summary: 'What metadata of one resource must hold.',
         parameters: [parameter('path', 'resource', text, 'The resource, or the name of an object type.')],
-        responses: { 200: answers('The schema.', printer.answer('MetadataSchema', metadataSchema)) },
+        responses: { 200: schema },
       },
     },
   };

@@ -11,8 +11,8 @@ export function bulkIssuanceAnswers(printer: Printer): DoorAnswers {
     refusals: [
       {
         status: 400,
-        answer: told('The path cannot be decoded, or the body breaks off.'),
-        when: ({ takesBody, hasPathParameter }) => takesBody || hasPathParameter,
+        answer: told('The path cannot be decoded.'),
+        when: ({ hasPathParameter }) => hasPathParameter,
       },
       { status: 401, answer: told('Not authenticated.'), when: ({ isPublic }) => !isPublic },
       {

@@ -26,8 +26,13 @@ const programId = parameter('path', 'programId', id, 'The gift-card program.');
 const taskId = parameter('path', 'taskId', text, 'As the start answered it.');
 const cardId = parameter('query', 'cardId', id, 'Narrows the cards to this one.');
 
+const ignored = ['X-Eposn-Customer-Token', 'X-Eposn-Merchant-Token'].map((name) =>
+  parameter('header', name, text, 'Accepted, and ignored.'),
+);
+
 /** The paths below /v2. */
 export function bulkIssuancePaths(printer: Printer): Paths {
+  printer.answer('CardSummary', shapes.cardSummary);
   return {
     '/v2/token': { post: signIn(printer) },
     '/v2/giftcards/programs/{programId}/cards/bulk': { post: start(printer) },
@@ -56,7 +61,7 @@ function start(printer: Printer): Operation {
   return {
     operationId: 'bulkIssue',
     summary: issueGiftCards.mutation.description,
-    parameters: [programId, cardId, idempotencyKey],
+    parameters: [programId, cardId, idempotencyKey, ...ignored],
     requestBody: jsonBody(withoutProgram(printer), 'required'),
     responses: {
       201: withHeaders(
@@ -75,7 +80,7 @@ function poll(printer: Printer): Operation {
   return {
     operationId: 'pollBulkIssuance',
     summary: 'How a task is getting on. ETag is its version; Retry-After says when to ask again.',
-    parameters: [programId, taskId, cardId, ...pollParameters],
+    parameters: [programId, taskId, cardId, ...pollParameters, ...ignored],
     responses: pollAnswers(answers('The status.', printer.answer('BulkIssuanceTaskStatus', shapes.taskStatus))),
   };
 }

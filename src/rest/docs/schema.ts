@@ -46,9 +46,7 @@ function showProperty(name: string, schema: JsonSchema, isRequired: boolean): Ht
 
 function boundsOf(schema: JsonSchema): Html {
   const { minimum, maximum, minLength, maxLength, maxItems, pattern } = schema;
-  // What every integer of JavaScript is bound to says nothing.
-  const isTold = (bound: unknown): bound is number =>
-    typeof bound === 'number' && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
+  const isTold = (bound: unknown): bound is number => typeof bound === 'number';
   const bounds = [
     isTold(minimum) && `from ${minimum}`,
     isTold(maximum) && `to ${maximum}`,
