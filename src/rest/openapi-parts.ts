@@ -72,10 +72,10 @@ export function createPrinter(): Printer {
         if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
         for (const key of ['id', 'graphql', 'item']) delete jsonSchema[key];
         dropBoundsOfIntegers(jsonSchema);
+        const told = zodSchema instanceof z.ZodType ? zodSchema.meta()?.told : undefined;
+        if (told instanceof z.ZodType) replace(jsonSchema, print(told, io));
         const component = isRoot(zodSchema) ? undefined : named.get(zodSchema);
-        if (component === undefined) return;
-        for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
-        Object.assign(jsonSchema, component);
+        if (component !== undefined) replace(jsonSchema, component);
       },
     });
     const { $schema: _, $defs = {}, ...rest } = printed;
@@ -201,6 +201,16 @@ export function eventAnswers(body: JsonSchema): Answers {
     200: withHeaders(ok, { 'X-Resumed-After': position }),
     204: { description: 'There is nothing after Last-Event-ID, and never will be: do not come back.' },
   };
+}
+
+/** The schema as it is for types; printed as another one, which says more. */
+export function toldAs<Schema extends z.ZodType>(schema: Schema, told: z.ZodType): Schema {
+  return schema.meta({ told });
+}
+
+function replace(schema: JsonSchema, other: JsonSchema): void {
+  for (const key of Object.keys(schema)) delete schema[key];
+  Object.assign(schema, other);
 }
 
 /** What every integer of JavaScript is bound to says nothing. */

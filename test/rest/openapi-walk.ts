@@ -126,27 +126,48 @@ export function richBodies(ids: {
   readonly product: string;
   readonly sku: string;
 }): [operationId: string, body: object][] {
-  const campaign = {
-    category: 'gifts',
+  const recurring = {
     start_date: '2026-01-01T00:00:00Z',
-    expiration_date: '2030-01-01T00:00:00Z',
     validity_timeframe: { interval: 'P2D', duration: 'P1D' },
+  };
+  const campaign = {
+    ...recurring,
+    category: 'gifts',
+    expiration_date: '2030-01-01T00:00:00Z',
     validity_day_of_week: [0, 6],
     validity_hours: { daily: [{ start_time: '08:00', expiration_time: '12:00', days_of_week: [1] }] },
     activity_duration_after_publishing: 'P30D',
     access_settings: { assignments: [] },
   };
+  const address = { line_1: 'x', line_2: 'x', postal_code: 'x', city: 'x', state: 'x', country: 'x' };
+  const units = [{ effect: 'ADD_NEW_ITEMS', unit_off: 1, unit_type: 'prod_1' }];
+  const discounts = [
+    { type: 'AMOUNT', amount_off: 5, aggregated_amount_limit: 50, effect: 'APPLY_TO_ITEMS' },
+    { type: 'PERCENT', percent_off: 5, amount_limit: 50 },
+    { type: 'FIXED', fixed_amount: 5 },
+    { type: 'UNIT', unit_off: 1, unit_type: 'prod_1', effect: 'ADD_NEW_ITEMS' },
+    { type: 'UNIT', effect: 'ADD_MANY_ITEMS', units },
+  ];
+  const ofDiscounts = discounts.flatMap((discount, index): [string, object][] => [
+    ['create-campaign', { name: `Discount ${index}`, voucher: { type: 'DISCOUNT_VOUCHER', discount } }],
+    ['vouchers.import', [{ code: `DISCOUNT-${index}`, discount, ...recurring }]],
+  ]);
   const code_config = { prefix: 'A-', postfix: '-Z', length: 8, charset: 'ABCDEF', pattern: 'A-####-Z' };
   return [
+    ...ofDiscounts,
     [
       'create-campaign',
-      { name: 'Gifts', voucher: { type: 'GIFT_VOUCHER', gift: { amount: 100 }, code_config }, ...campaign },
+      {
+        name: 'Gifts',
+        voucher: { type: 'GIFT_VOUCHER', gift: { amount: 100, effect: 'APPLY_TO_ORDER' }, code_config },
+        ...campaign,
+      },
     ],
     ['create-campaign', { name: 'Points', voucher: { type: 'LOYALTY_CARD', loyalty_card: { points: 5 } } }],
     ['vouchers.import', [{ code: 'GIFT', type: 'GIFT_VOUCHER', gift: { amount: 5 } }, { code: '' }]],
     ['vouchers.import', [{ code: 'CARD', type: 'LOYALTY_CARD', loyalty_card: { points: 5 } }]],
     ['vouchers.bulk_update', [{ code: '', metadata: { season: 1 } }]],
-    ['create-customer', { source_id: 'crm-9', description: 'x', birthdate: '2000-12-31' }],
+    ['create-customer', { source_id: 'crm-9', description: 'x', birthdate: '2000-12-31', address }],
     [
       'create-order',
       {
