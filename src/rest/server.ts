@@ -4,12 +4,13 @@ import { ClientError } from '../errors.ts';
 import { createProblem, methodsOf, problemType } from '../problems.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { describeWithResult } from './async-action/action-bodies.ts';
-import { limitStyle, voucherifyShape } from './async-action/refusals.ts';
+import { limitStyle, toVoucherify } from './async-action/refusals.ts';
 import { registerAsyncActions } from './async-action/routes.ts';
 import { isIssuanceOf } from './bulk-issuance/find-issuance.ts';
 import { isStreamed, issuanceModel } from './bulk-issuance/issuance-bodies.ts';
 import { toFastApi } from './bulk-issuance/refusals.ts';
 import { registerBulkIssuance } from './bulk-issuance/routes.ts';
+import { registerDocs } from './docs/routes.ts';
 import { type Refusal, type Shape, sendRefusal, toRefusal } from './door.ts';
 import { answerPollsFirst } from './fast-polls.ts';
 import { createPollBodies } from './poll-bodies.ts';
@@ -30,7 +31,10 @@ export async function registerRest(server: FastifyInstance, deps: GatewayDeps): 
     return sendProblem(refusal, request, reply);
   });
   server.setErrorHandler((error, request, reply) => sendProblem(toRefusal(error, request, deps), request, reply));
-  await server.register((scope) => registerAsyncActions(scope, deps, { bodies: actions, events }), { prefix: '/v1' });
+  registerDocs(server);
+  await server.register((scope) => registerAsyncActions(scope, deps, { bodies: actions, events }), {
+    prefix: '/v1',
+  });
   await server.register((scope) => registerBulkIssuance(scope, deps, { bodies: issuances, events }), { prefix: '/v2' });
   answerPollsFirst(server.server, deps, [
     { path: actionPath, scope: 'async-actions', limitStyle, bodies: actions, isReady: isStartedAction },
@@ -62,7 +66,7 @@ export function answerUnreadablePath(error: Error, request: FastifyRequest, repl
   const refusal: Refusal = isTooLong
     ? { kind: 'unknown_path' }
     : { kind: 'client_error', error: new ClientError('BAD_USER_INPUT', 'The path is not valid percent-encoding') };
-  if (request.url.startsWith('/v1/')) sendRefusal(refusal, voucherifyShape(0), request, reply);
+  if (request.url.startsWith('/v1/')) sendRefusal(refusal, toVoucherify, request, reply);
   else if (request.url.startsWith('/v2/')) sendRefusal(refusal, toFastApi, request, reply);
   else sendProblem(refusal, request, reply);
 }

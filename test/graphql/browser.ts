@@ -15,6 +15,10 @@ export interface Page {
   write(selector: string, text: string): Promise<void>;
   /** Where the page's requests went so far. */
   readonly requested: readonly string[];
+  /** What the console was told as an error or warning so far: exceptions, failed loads and violations of the page's policy too. */
+  readonly problems: readonly string[];
+  /** Gives the page a screen of this many CSS pixels. */
+  resize(width: number, height: number): Promise<void>;
 }
 
 export interface Browser {
@@ -25,7 +29,12 @@ export interface Browser {
 interface Message {
   readonly id?: number;
   readonly method?: string;
-  readonly params?: { readonly request?: { readonly url: string } };
+  readonly params?: {
+    readonly request?: { readonly url: string };
+    readonly entry?: { readonly level: string; readonly text: string };
+    readonly type?: string;
+    readonly exceptionDetails?: unknown;
+  };
   readonly result?: unknown;
   readonly error?: unknown;
 }
@@ -81,10 +90,14 @@ async function openPage(newTarget: string, url: string): Promise<Page> {
   const socket = new WebSocket(target.webSocketDebuggerUrl, { perMessageDeflate: false });
   await once(socket, 'open');
   const requested: string[] = [];
+  const problems: string[] = [];
   const send = createSender(socket, ({ method, params }) => {
     if (method === 'Network.requestWillBeSent' && params?.request) requested.push(params.request.url);
+    const { entry, type, exceptionDetails } = params ?? {};
+    if (entry?.level === 'error' || entry?.level === 'warning') problems.push(entry.text);
+    if (type === 'error' || exceptionDetails !== undefined) problems.push(JSON.stringify(params));
   });
-  await send('Network.enable');
+  for (const domain of ['Network', 'Runtime', 'Log']) await send(`${domain}.enable`);
   await send('Page.enable');
   await send('Page.navigate', { url });
   const evaluate = async <Value>(expression: string): Promise<Value> => {
@@ -106,6 +119,10 @@ async function openPage(newTarget: string, url: string): Promise<Page> {
       await send('Input.insertText', { text });
     },
     requested,
+    problems,
+    resize: async (width, height) => {
+      await send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
+    },
   };
 }
 

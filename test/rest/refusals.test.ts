@@ -193,7 +193,7 @@ test('tells nothing of a failure inside but the id of the request, and logs its 
     for (const { text } of [action, issuance]) expect(text).not.toMatch(/tasks|relation|select|\.ts|at /i);
     const logged = app.logs.filter(({ event }) => event === 'request.failed');
     expect(logged.map(({ fields }) => fields.request)).toEqual([id, otherId]);
-    expect(logged[0]?.fields).toMatchObject({ route: '/v1/async-actions/:id', error: expect.any(Error) });
+    expect(logged[0]?.fields).toMatchObject({ route: '/v1/async-actions/:asyncActionId', error: expect.any(Error) });
   } finally {
     await sql`alter table tasks_hidden rename to tasks`.execute(app.app.db);
   }

@@ -24,6 +24,8 @@ type Document = any;
 
 const issuanceDocument = read('loyaltydog');
 const asyncActionDocument = corrected(read('voucherify-async'));
+/** The two contracts, without the defects that they name themselves. */
+export const contracts = { loyaltydog: issuanceDocument, 'voucherify-async': asyncActionDocument } as const;
 const asyncActionTypes: Record<string, { result_schema: string }> = asyncActionDocument['x-async-types'];
 const issuance = openDocument(issuanceDocument);
 const asyncAction = openDocument(asyncActionDocument);

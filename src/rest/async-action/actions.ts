@@ -13,7 +13,7 @@ import { invalidParameter, readLimit } from './paging.ts';
 import type { ActionList } from './shapes.ts';
 
 interface Poll {
-  readonly Params: { readonly id: string };
+  readonly Params: { readonly asyncActionId: string };
 }
 interface List {
   readonly Querystring: { readonly limit?: unknown; readonly end_date?: unknown };
@@ -25,19 +25,23 @@ interface Told {
 
 /** The poll of one async action, its events, and their list. */
 export function registerActions(server: FastifyInstance, deps: GatewayDeps, { bodies, events }: Told): void {
-  server.get<Poll>('/async-actions/:id', { config: { door: 'poll', isWatch: true } }, async (request, reply) => {
-    const { isConfined, task: found } = await findAction(deps, request, request.params.id);
-    const task =
-      (await waitAsPreferred(request, reply, deps, { task: found, isConfined })) ??
-      (found.state === 'QUEUED' ? await waitForStart(deps, reply, found) : found);
-    return answerPoll(request, reply, { task, isConfined, bodies });
-  });
+  server.get<Poll>(
+    '/async-actions/:asyncActionId',
+    { config: { door: 'poll', isWatch: true } },
+    async (request, reply) => {
+      const { isConfined, task: found } = await findAction(deps, request, request.params.asyncActionId);
+      const task =
+        (await waitAsPreferred(request, reply, deps, { task: found, isConfined })) ??
+        (found.state === 'QUEUED' ? await waitForStart(deps, reply, found) : found);
+      return answerPoll(request, reply, { task, isConfined, bodies });
+    },
+  );
 
   server.get<Poll>(
-    '/async-actions/:id/events',
+    '/async-actions/:asyncActionId/events',
     { config: { isWatch: true, isEvents: true }, exposeHeadRoute: false },
     async (request, reply) => {
-      const found = await findAction(deps, request, request.params.id);
+      const found = await findAction(deps, request, request.params.asyncActionId);
       return events.stream(request, reply, { ...found, bodies });
     },
   );

@@ -4,34 +4,41 @@ import { addedVouchersBody } from '../../domain/campaign-voucher-input.ts';
 import { campaignOrders } from '../../domain/campaigns.ts';
 import { updateCampaignVouchers } from '../../operations/update-campaign-vouchers.ts';
 import {
+  type Answers,
   answers,
   idempotencyKey,
-  type JsonSchema,
   jsonBody,
+  type Operation,
+  oneOf,
   type Paths,
   type Printer,
   parameter,
+  text,
 } from '../openapi-parts.ts';
 import { campaign, campaignList } from './campaign-shapes.ts';
 import { pageParameters } from './paging.ts';
-import { started, voucher } from './shapes.ts';
+import { error, started, voucher } from './shapes.ts';
 
-const inPath = parameter('path', 'campaignId', { type: 'string' }, 'Its id or name.');
+const inPath = parameter('path', 'campaignId', text, 'Its id or name.');
 
 interface Parts {
   readonly printer: Printer;
-  readonly error: JsonSchema;
-  readonly one: object;
-  readonly refusals: Readonly<Record<number, object>>;
+  readonly one: Answers;
+  /** A name or code can only be used once. */
+  readonly taken: Answers;
 }
 
 /** The paths of campaigns that no operation registers by itself. */
-export function campaignPaths(printer: Printer, error: JsonSchema): Paths {
+export function campaignPaths(printer: Printer): Paths {
   const parts: Parts = {
     printer,
-    error,
-    one: answers('The campaign.', printer.answer('Campaign', campaign)),
-    refusals: { 400: answers('The request is not valid.', error), 401: answers('Unauthorized.', error) },
+    one: { 200: answers('The campaign.', printer.answer('Campaign', campaign)) },
+    taken: {
+      409: answers(
+        'The name or code is taken, or the first request with this Idempotency-Key is still running.',
+        printer.answer('Error', error),
+      ),
+    },
   };
   return {
     '/v1/campaigns': { get: list(parts), post: create(parts) },
@@ -41,50 +48,50 @@ export function campaignPaths(printer: Printer, error: JsonSchema): Paths {
   };
 }
 
-function list({ printer, refusals }: Parts): object {
+function list({ printer }: Parts): Operation {
   return {
     operationId: 'list-campaigns',
     summary: 'Campaigns, newest first.',
     parameters: [
       ...pageParameters,
-      parameter('query', 'campaign_type', { enum: campaignKinds }, 'Only those of this type.'),
-      parameter('query', 'order', { enum: campaignOrders, default: '-created_at' }, 'How they are sorted.'),
+      parameter('query', 'campaign_type', oneOf(campaignKinds), 'Only those of this type.'),
+      parameter('query', 'order', oneOf(campaignOrders, '-created_at'), 'How they are sorted.'),
     ],
-    responses: { 200: answers('A page.', printer.answer('CampaignList', campaignList)), ...refusals },
+    responses: { 200: answers('A page.', printer.answer('CampaignList', campaignList)) },
   };
 }
 
-function create({ printer, error, one, refusals }: Parts): object {
+function create({ printer, one, taken }: Parts): Operation {
   return {
     operationId: 'create-campaign',
     summary: 'Creates a campaign. With more than one voucher a CAMPAIGN.VOUCHERS_GENERATE is started.',
     parameters: [idempotencyKey],
     requestBody: jsonBody(printer.input(campaignInput), 'required'),
-    responses: { 200: one, ...refusals, 409: answers('The name is taken.', error) },
+    responses: { ...one, ...taken },
   };
 }
 
-function read({ error, one, refusals }: Parts): object {
+function read({ one }: Parts): Operation {
   return {
     operationId: 'get-campaign',
     summary: 'One campaign.',
     parameters: [inPath],
-    responses: { 200: one, ...refusals, ...notFound(error) },
+    responses: one,
   };
 }
 
-function update({ printer, error, one, refusals }: Parts): object {
+function update({ printer, one }: Parts): Operation {
   return {
     operationId: 'update-campaign',
     summary: `${updateCampaignVouchers.mutation.description} Starts a CAMPAIGN.VOUCHERS_UPDATE.`,
     parameters: [inPath, idempotencyKey],
     requestBody: jsonBody(printer.input(z.object(campaignChanges)), 'optional'),
-    responses: { 200: one, ...refusals, ...notFound(error) },
+    responses: one,
   };
 }
 
-function add({ printer, error, refusals }: Parts): object {
-  const count = { type: 'integer', minimum: 1, default: 1 };
+function add({ printer, taken }: Parts): Operation {
+  const count = { type: 'integer', minimum: 1, default: 1 } as const;
   return {
     operationId: 'add-vouchers-to-campaign',
     summary: 'Adds one voucher at once, or starts a CAMPAIGN.VOUCHERS_GENERATE for several.',
@@ -93,28 +100,20 @@ function add({ printer, error, refusals }: Parts): object {
     responses: {
       200: answers('The one voucher.', printer.answer('Voucher', voucher)),
       202: answers('Started: CAMPAIGN.VOUCHERS_GENERATE.', printer.answer('Started', started)),
-      ...refusals,
-      ...notFound(error),
-      409: answers('The code is taken.', error),
+      ...taken,
     },
   };
 }
 
-function addCode({ printer, error, refusals }: Parts): object {
+function addCode({ printer, taken }: Parts): Operation {
   return {
     operationId: 'add-voucher-with-code-to-campaign',
     summary: 'Adds one voucher with this code.',
-    parameters: [inPath, parameter('path', 'code', { type: 'string' }, 'Its code.')],
+    parameters: [inPath, parameter('path', 'code', text, 'Its code.')],
     requestBody: jsonBody(printer.input(addedVouchersBody), 'optional'),
     responses: {
       200: answers('The voucher.', printer.answer('Voucher', voucher)),
-      ...refusals,
-      ...notFound(error),
-      409: answers('The code is taken.', error),
+      ...taken,
     },
   };
-}
-
-function notFound(error: JsonSchema): Readonly<Record<number, object>> {
-  return { 404: answers('No such campaign.', error) };
 }

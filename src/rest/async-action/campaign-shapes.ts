@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { campaignVoucher } from '../../domain/campaign-input.ts';
+import { campaignCard, campaignDiscount, campaignGift, timeframe } from './stored-shapes.ts';
 
 /** The bodies of campaigns (contract of the async actions, section 5.2). */
 
@@ -13,13 +14,20 @@ export const campaign = z.object({
   description: z.string().optional(),
   campaign_type: z.enum(['DISCOUNT_COUPONS', 'GIFT_VOUCHERS', 'LOYALTY_PROGRAM', 'REFERRAL_PROGRAM']),
   type: z.enum(['AUTO_UPDATE', 'STATIC', 'STANDALONE']),
-  voucher: campaignVoucher.extend({ is_referral_code: z.boolean() }).describe('What each voucher is.'),
+  voucher: campaignVoucher
+    .extend({
+      discount: campaignDiscount.optional(),
+      gift: campaignGift.optional(),
+      loyalty_card: campaignCard.optional(),
+      is_referral_code: z.boolean(),
+    })
+    .describe('What each voucher is.'),
   auto_join: z.boolean(),
   join_once: z.boolean(),
   use_voucher_metadata_schema: z.boolean(),
   start_date: dateTime.optional(),
   expiration_date: dateTime.optional(),
-  validity_timeframe: z.looseObject({}).optional(),
+  validity_timeframe: timeframe.optional(),
   validity_day_of_week: z.array(z.int().min(0).max(6)).optional(),
   validity_hours: z.looseObject({}).optional(),
   activity_duration_after_publishing: z.string().optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { address } from './stored-shapes.ts';
 
 const dateTime = z.iso.datetime();
 const count = z.int().min(0);
@@ -13,7 +14,7 @@ export const customer = z.object({
   phone: z.string().optional(),
   birthday: z.string().optional().describe('Deprecated: the birthdate.'),
   birthdate: z.string().optional().describe('A day, such as 2000-12-31.'),
-  address: z.record(z.string(), z.unknown()).nullable(),
+  address: address.nullable(),
   metadata: z.record(z.string(), z.unknown()).optional().describe('Left out when it is empty.'),
   system_metadata: z.object({}),
   summary: z.object({

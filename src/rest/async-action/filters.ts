@@ -1,7 +1,7 @@
 import { readWireDate } from '../../domain/dates.ts';
 import { type Filter, type FilterFields, type Filters, filterConditions } from '../../domain/filters.ts';
 import { isStorable, unstorable } from '../../tasks/input.ts';
-import { parameter } from '../openapi-parts.ts';
+import { type JsonSchema, type Parameter, parameter } from '../openapi-parts.ts';
 import { invalidParameter } from './paging.ts';
 
 /** Bounds of one request. */
@@ -70,7 +70,7 @@ function lookUp<Value>(known: Readonly<Record<string, Value>>, name: string, pat
 }
 
 /** For the OpenAPI document. */
-export function filtersParameter(fields: FilterFields): object {
+export function filtersParameter(fields: FilterFields): Parameter {
   const conditionsOf = (holds: Filter['field']['holds']) => {
     const entries = Object.entries(filterConditions[holds]);
     return {
@@ -83,7 +83,7 @@ export function filtersParameter(fields: FilterFields): object {
     { type: 'object', properties: { conditions: conditionsOf(holds) } },
   ]);
   const junction = { enum: ['AND', 'OR'], default: 'AND' };
-  const schema = { type: 'object', properties: { junction, ...Object.fromEntries(properties) } };
+  const schema: JsonSchema = { type: 'object', properties: { junction, ...Object.fromEntries(properties) } };
   const description = `Only those that fulfil all (AND) or any (OR) of at most ${maxConditions} conditions. Upper and lower case differ.`;
   return { ...parameter('query', 'filters', schema, description), style: 'deepObject', explode: true };
 }

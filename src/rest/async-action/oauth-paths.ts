@@ -1,12 +1,12 @@
-import { answers, type JsonSchema, type Paths, type Printer } from '../openapi-parts.ts';
+import { answers, type JsonSchema, type Paths, type Printer, text } from '../openapi-parts.ts';
 import { scopes } from './oauth.ts';
-import { oauthToken } from './shapes.ts';
+import { error, oauthToken } from './shapes.ts';
 
 /** The path of the OAuth token, for the OpenAPI document. */
-export function oauthPaths(printer: Printer, error: JsonSchema): Paths {
+export function oauthPaths(printer: Printer): Paths {
   const schema: JsonSchema = {
     type: 'object',
-    properties: { grant_type: { const: 'client_credentials' }, scope: { type: 'string' } },
+    properties: { grant_type: { const: 'client_credentials' }, scope: text },
     required: ['grant_type', 'scope'],
   };
   return {
@@ -17,9 +17,10 @@ export function oauthPaths(printer: Printer, error: JsonSchema): Paths {
         requestBody: { required: true, content: { 'application/x-www-form-urlencoded': { schema } } },
         responses: {
           200: answers('The token.', printer.answer('OauthToken', oauthToken)),
-          400: answers('The grant type or a scope is not valid.', error),
-          401: answers('Unauthorized.', error),
-          429: answers('The project has as many living tokens as it may have; Retry-After says for how long.', error),
+          429: answers(
+            'Too many calls, or the project has as many living tokens as it may have; Retry-After says for how long.',
+            printer.answer('Error', error),
+          ),
         },
       },
     },

@@ -6,130 +6,107 @@ import {
   idempotencyKey,
   type JsonSchema,
   jsonBody,
+  linkParameters,
+  type Operation,
+  type Parameter,
   type Paths,
   type Printer,
   parameter,
   pollAnswers,
   pollLocation,
   pollParameters,
+  text,
   withHeaders,
 } from '../openapi-parts.ts';
 import { campaignPaths } from './campaign-openapi.ts';
 import { customerPaths } from './customer-openapi.ts';
 import { oauthPaths } from './oauth-paths.ts';
 import { orderPaths } from './order-paths.ts';
+import { limitParameter } from './paging.ts';
 import { productPaths } from './product-paths.ts';
 import * as shapes from './shapes.ts';
 import { voucherPaths } from './voucher-openapi.ts';
 
-const asyncActionId = parameter('path', 'asyncActionId', { type: 'string' }, 'As the start answered it.');
+const asyncActionId = parameter('path', 'asyncActionId', text, 'As the start answered it.');
 
 /** The paths below /v1: the reads, and the start of every operation that has one. */
 export function asyncActionPaths(printer: Printer, operations: Iterable<AnyOperation>): Paths {
-  const error = printer.answer('Error', shapes.error);
   const paths: Paths = {
-    '/v1/async-actions': { get: list(printer, error) },
-    '/v1/async-actions/{asyncActionId}': { get: poll(printer, error) },
-    '/v1/async-actions/{asyncActionId}/events': { get: events(printer, error) },
-    '/v1/async-actions/{asyncActionId}/report.csv': { get: report(error) },
-    ...voucherPaths(printer, error),
-    ...campaignPaths(printer, error),
-    ...customerPaths(printer, error),
-    ...orderPaths(printer, error),
-    ...oauthPaths(printer, error),
-    ...productPaths(printer, error),
+    '/v1/async-actions': { get: list(printer) },
+    '/v1/async-actions/{asyncActionId}': { get: poll(printer) },
+    '/v1/async-actions/{asyncActionId}/events': { get: events(printer) },
+    '/v1/async-actions/{asyncActionId}/report.csv': { get: report },
+    ...voucherPaths(printer),
+    ...campaignPaths(printer),
+    ...customerPaths(printer),
+    ...orderPaths(printer),
+    ...oauthPaths(printer),
+    ...productPaths(printer),
   };
   for (const operation of operations) {
     const { rest } = operation;
     if (rest === null) continue;
     const path = rest.path.replace(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [rest.method.toLowerCase()]: start(printer, error, operation, rest) };
+    paths[path] = { ...paths[path], [rest.method.toLowerCase()]: start(printer, operation, rest) };
   }
   return paths;
 }
 
-function list(printer: Printer, error: JsonSchema): object {
+function list(printer: Printer): Operation {
   return {
     operationId: 'list-async-actions',
     summary: 'The newest async actions, without results.',
     parameters: [
-      parameter('query', 'limit', { type: 'integer', minimum: 1, maximum: 100, default: 10 }, 'Page size.'),
-      parameter('query', 'end_date', { type: 'string', format: 'date-time' }, 'Only those created before it.'),
+      limitParameter,
+      parameter('query', 'end_date', { ...text, format: 'date-time' }, 'Only those created before it.'),
     ],
-    responses: {
-      200: answers('A page.', printer.answer('AsyncActionList', shapes.actionList)),
-      400: answers('A query parameter is not valid.', error),
-      401: answers('Unauthorized.', error),
-    },
+    responses: { 200: answers('A page.', printer.answer('AsyncActionList', shapes.actionList)) },
   };
 }
 
-function poll(printer: Printer, error: JsonSchema): object {
+function poll(printer: Printer): Operation {
   return {
     operationId: 'get-async-action',
     summary: 'How an async action is getting on. ETag is its version; Retry-After says when to ask again.',
     parameters: [asyncActionId, ...pollParameters],
-    responses: {
-      ...pollAnswers(answers('The action.', printer.answer('AsyncAction', shapes.actionWithResult))),
-      401: answers('Unauthorized.', error),
-      404: answers('No such action.', error),
-    },
+    responses: pollAnswers(answers('The action.', printer.answer('AsyncAction', shapes.actionWithResult))),
   };
 }
 
-function events(printer: Printer, error: JsonSchema): object {
+function events(printer: Printer): Operation {
   return {
     operationId: 'watch-async-action',
     summary: 'How an async action is getting on, as server-sent events.',
     parameters: [asyncActionId, ...eventParameters],
-    responses: {
-      ...eventAnswers(printer.answer('AsyncAction', shapes.actionWithResult)),
-      401: answers('Unauthorized.', error),
-      404: answers('No such action.', error),
-    },
+    responses: eventAnswers(printer.answer('AsyncAction', shapes.actionWithResult)),
   };
 }
 
-function report(error: JsonSchema): object {
-  return {
-    operationId: 'download-async-action-report',
-    summary: "A bulk update's report, by a signed link of its result: the key of each item, found and updated.",
-    security: [],
-    parameters: [
-      parameter('path', 'asyncActionId', { type: 'string' }, 'The action.'),
-      parameter('query', 'expires', { type: 'string' }, 'Part of the signed link.'),
-      parameter('query', 'signature', { type: 'string' }, 'Part of the signed link.'),
-    ],
-    responses: {
-      200: { description: 'The report.', content: { 'text/csv': { schema: { type: 'string' } } } },
-      403: answers('The link is not valid or has expired.', error),
-      404: answers('No such report.', error),
-    },
-  };
-}
+const report: Operation = {
+  operationId: 'download-async-action-report',
+  summary: "A bulk update's report, by a signed link of its result: the key of each item, found and updated.",
+  security: [],
+  parameters: [asyncActionId, ...linkParameters],
+  responses: { 200: answers('The report.', text, 'text/csv') },
+};
 
-function start(printer: Printer, error: JsonSchema, operation: AnyOperation, rest: RestStart): object {
-  const pathParameters = inPath(rest).map((name) => parameter('path', name, { type: 'string' }, 'Its id or name.'));
+function start(printer: Printer, operation: AnyOperation, rest: RestStart): Operation {
+  const pathParameters = inPath(rest).map((name) => parameter('path', name, text, 'Its id or name.'));
+  const started = answers(`Started: ${operation.actionType}.`, printer.answer('Started', shapes.started));
   return {
     operationId: operation.name,
     summary: operation.mutation.description,
     parameters: [...pathParameters, ...inQuery(printer, operation, rest), idempotencyKey],
-    ...(rest.body === 'none' ? {} : { requestBody: requestBody(printer, operation, rest) }),
-    responses: {
-      [rest.status]: withHeaders(
-        answers(`Started: ${operation.actionType}.`, printer.answer('Started', shapes.started)),
-        pollLocation,
-      ),
-      400: answers('The payload is not valid.', error),
-      401: answers('Unauthorized.', error),
-      409: answers('The first request with this key is still running.', error),
-      413: answers('The body is too large.', printer.answer('TooLarge', shapes.tooLarge)),
-      422: answers('The key was used with another request.', error),
-    },
+    ...(rest.body !== 'none' && { requestBody: requestBody(printer, operation, rest) }),
+    responses: { [rest.status]: withHeaders(started, pollLocation) },
   };
 }
 
-function requestBody(printer: Printer, operation: AnyOperation, rest: RestStart): object {
+function requestBody(
+  printer: Printer,
+  operation: AnyOperation,
+  rest: RestStart,
+): NonNullable<Operation['requestBody']> {
   const schema = bodyOf(printer, operation, rest);
   if (rest.body === 'csv') return { required: true, content: { 'multipart/form-data': { schema } } };
   const params = Object.fromEntries(inPath(rest).map((name) => [name, 'any']));
@@ -148,7 +125,7 @@ function bodyOf(printer: Printer, operation: AnyOperation, rest: RestStart): Jso
 }
 
 /** What a start without a body is told in the query: all of its input that the path does not tell. */
-function inQuery(printer: Printer, operation: AnyOperation, rest: RestStart): object[] {
+function inQuery(printer: Printer, operation: AnyOperation, rest: RestStart): Parameter[] {
   if (rest.body !== 'none') return [];
   const { properties = {} } = without(printer.input(operation.input), inPath(rest));
   return Object.entries(properties).map(([name, schema]) => {

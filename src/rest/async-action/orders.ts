@@ -12,7 +12,7 @@ import { type PageQuery, readPage } from './paging.ts';
 import { checkBody } from './payload.ts';
 
 interface One {
-  readonly Params: { readonly id: string };
+  readonly Params: { readonly orderId: string };
 }
 
 /** Orders, one at a time: create or update by POST, update by PUT, read, list. */
@@ -26,14 +26,14 @@ export function registerOrders(server: FastifyInstance, deps: GatewayDeps): void
     return save(deps, callerOf(request).projectId, checkBody(orderInput, request.body ?? {}));
   });
 
-  server.get<One>('/orders/:id', async (request) => {
-    return describe(await requireRecord(deps.db, 'orders', callerOf(request).projectId, request.params.id));
+  server.get<One>('/orders/:orderId', async (request) => {
+    return describe(await requireRecord(deps.db, 'orders', callerOf(request).projectId, request.params.orderId));
   });
 
-  server.put<One>('/orders/:id', async (request) => {
+  server.put<One>('/orders/:orderId', async (request) => {
     const { projectId } = callerOf(request);
     const changes = checkBody(orderInput, request.body ?? {});
-    const { id } = await requireRecord(deps.db, 'orders', projectId, request.params.id);
+    const { id } = await requireRecord(deps.db, 'orders', projectId, request.params.orderId);
     return save(deps, projectId, { ...changes, id });
   });
 }

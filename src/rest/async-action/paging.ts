@@ -24,9 +24,17 @@ export function readLimit(given: unknown): number {
   return readInteger('limit', given, defaultLimit, maxLimit);
 }
 
-/** For the OpenAPI document. */
-export const pageParameters: readonly object[] = [
-  parameter('query', 'limit', { type: 'integer', minimum: 1, maximum: maxLimit, default: defaultLimit }, 'Page size.'),
+/** `limit` alone, for the OpenAPI document. */
+export const limitParameter = parameter(
+  'query',
+  'limit',
+  { type: 'integer', minimum: 1, maximum: maxLimit, default: defaultLimit },
+  'Page size.',
+);
+
+/** Both, for the OpenAPI document. */
+export const pageParameters = [
+  limitParameter,
   parameter('query', 'page', { type: 'integer', minimum: 1, maximum: maxPage, default: 1 }, 'Which page, from 1.'),
 ];
 

@@ -38,26 +38,24 @@ const issueTexts: Readonly<Record<string, Texts>> = {
 /** How the contract tells limits, section 3.2. */
 export const limitStyle: LimitStyle = 'x-rate-limit';
 
-/** Refusals as the async-action contract tells them, section 3.1; `maxBodyBytes` is told where a body is larger. */
-export function voucherifyShape(maxBodyBytes: number): Shape {
-  return (refusal, request) => {
-    switch (refusal.kind) {
-      case 'unknown_path':
-        return answer(request, 404, { ...texts.NOT_FOUND, details: 'There is nothing at this path' });
-      case 'method_not_allowed':
-        return { status: 405, body: methodNotAllowed(request.method, refusal.allowed) };
-      case 'internal':
-        return answer(request, 500, { key: 'internal_error', message: 'Internal server error' });
-      case 'client_error':
-        return clientError(refusal.error, request, maxBodyBytes);
-    }
-  };
-}
+/** Refusals as the async-action contract tells them, section 3.1. */
+export const toVoucherify: Shape = (refusal, request) => {
+  switch (refusal.kind) {
+    case 'unknown_path':
+      return answer(request, 404, { ...texts.NOT_FOUND, details: 'There is nothing at this path' });
+    case 'method_not_allowed':
+      return { status: 405, body: methodNotAllowed(request.method, refusal.allowed) };
+    case 'internal':
+      return answer(request, 500, { key: 'internal_error', message: 'Internal server error' });
+    case 'client_error':
+      return clientError(refusal.error, request);
+  }
+};
 
-function clientError(error: ClientError, request: FastifyRequest, maxBodyBytes: number): Answer {
+function clientError(error: ClientError, request: FastifyRequest): Answer {
   if (error.code === 'UNAUTHENTICATED') return { status: 401, body: { code: 401, ...texts.UNAUTHENTICATED } };
   if (error.code === 'RATE_LIMITED') return { status: 429, body: { code: 429, message: texts.RATE_LIMITED.message } };
-  if (error.code === 'PAYLOAD_TOO_LARGE') return { status: 413, body: tooLarge(maxBodyBytes) };
+  if (error.code === 'PAYLOAD_TOO_LARGE') return { status: 413, body: tooLarge(request.routeOptions.bodyLimit) };
   const special = error.issues.map((issue) => issueTexts[issue.code]).find((found) => found !== undefined);
   const { key, message } = special ?? texts[error.code];
   const { resource } = error;
@@ -85,7 +83,7 @@ function methodNotAllowed(method: string, allowed: readonly string[]): ErrorBody
   };
 }
 
-function tooLarge(maxBodyBytes: number) {
+function tooLarge(maxBodyBytes: number | undefined) {
   const message = `Payload content length greater than maximum allowed: ${maxBodyBytes}`;
   return { statusCode: 413, error: 'Request Entity Too Large', message };
 }

@@ -9,7 +9,7 @@ import { readTask } from '../../tasks/store.ts';
 import { sendCsv } from '../csv-download.ts';
 
 interface Link {
-  readonly Params: { readonly id: string };
+  readonly Params: { readonly asyncActionId: string };
   readonly Querystring: { readonly expires?: unknown; readonly signature?: unknown };
 }
 
@@ -17,10 +17,10 @@ interface Link {
 export function registerReports(server: FastifyInstance, deps: GatewayDeps): void {
   server.route<Link>({
     method: ['GET', 'HEAD'],
-    url: '/async-actions/:id/report.csv',
+    url: '/async-actions/:asyncActionId/report.csv',
     config: { isPublic: true },
     handler: async (request, reply) => {
-      const { id } = request.params;
+      const { asyncActionId: id } = request.params;
       if (!deps.links.isValid(reportPath(id), request.query)) {
         throw new ClientError('FORBIDDEN', 'The link is not valid or has expired; poll the action for a new one');
       }

@@ -12,7 +12,7 @@ import { registerMetadataSchemas } from './metadata-schemas.ts';
 import { registerOauth } from './oauth.ts';
 import { registerOrders } from './orders.ts';
 import { registerProducts } from './products.ts';
-import { limitStyle, voucherifyShape } from './refusals.ts';
+import { limitStyle, toVoucherify } from './refusals.ts';
 import { registerReports } from './reports.ts';
 import { registerSkus } from './skus.ts';
 import { registerCsvStarts, registerJsonStarts } from './starts.ts';
@@ -25,8 +25,7 @@ interface Shared {
 
 /** The paths of the async-action contract; register it with the prefix `/v1`. */
 export async function registerAsyncActions(server: FastifyInstance, deps: GatewayDeps, shared: Shared): Promise<void> {
-  const { config } = deps;
-  openDoor(server, deps, voucherifyShape(config.BULKCAST_MAX_BODY_BYTES), { scopeOf, limitStyle });
+  openDoor(server, deps, toVoucherify, { scopeOf, limitStyle });
   // Every answer tells them, also one to who is not known to call.
   server.addHook('onSend', async (_request, reply) => {
     const { calls } = deps.limits;

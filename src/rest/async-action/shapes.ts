@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { giftEffect, timeframe, voucherDiscount } from './stored-shapes.ts';
 
 /** The bodies of the async-action contract (voucherify-async.openapi.json), for types and for the printed OpenAPI document. */
 
@@ -86,15 +87,20 @@ export const voucher = z.object({
   category_id: z.null(),
   categories: z.array(z.never()),
   type: z.enum(['DISCOUNT_VOUCHER', 'GIFT_VOUCHER', 'LOYALTY_CARD']),
-  discount: z.looseObject({ is_dynamic: z.literal(false) }).nullable(),
+  discount: voucherDiscount.nullable(),
   gift: z
-    .object({ amount: z.int(), balance: z.int(), subtracted_amount: z.int(), effect: z.string().nullable() })
+    .object({
+      amount: z.int(),
+      balance: z.int(),
+      subtracted_amount: z.int(),
+      effect: giftEffect.nullable(),
+    })
     .nullable()
     .describe('Amounts in minor units.'),
   loyalty_card: loyaltyCard.nullable(),
   start_date: dateTime.nullable(),
   expiration_date: dateTime.nullable(),
-  validity_timeframe: z.looseObject({}).nullable(),
+  validity_timeframe: timeframe.nullable(),
   validity_day_of_week: z.array(z.int().min(0).max(6)).nullable(),
   active: z.boolean(),
   additional_info: z.string().nullable(),
