@@ -5,6 +5,7 @@ import { startGateway } from './gateway.ts';
 import { startHealthServer } from './health.ts';
 import { checkInstalled, install } from './install.ts';
 import type { Log } from './log.ts';
+import { startRetention } from './retention.ts';
 import { openStandalone } from './standalone.ts';
 import { startWorker } from './worker.ts';
 
@@ -35,7 +36,11 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   const isGateway = config.BULKCAST_ROLE !== 'worker';
   const listener = isGateway ? await startGateway(app, place.secret) : await startHealthServer(app);
   opened.defer(() => listener.stop(gatewayStopMs));
-  if (config.BULKCAST_ROLE !== 'gateway') await startWorker(app);
+  if (config.BULKCAST_ROLE !== 'gateway') {
+    await startWorker(app);
+    const retention = startRetention(app);
+    opened.defer(() => retention.stop());
+  }
 
   const closing = opened.move();
   closing.defer(async () => log.info('process.stopping'));

@@ -68,7 +68,8 @@ function addStart(
         input: t.arg({ type: input.type, required: true, description: 'What is to be done.' }),
         idempotencyKey: t.arg.string({
           description:
-            'Makes the start safe to repeat: the same key with the same input answers the same task. 1 to 255 characters.',
+            'Makes the start safe to repeat: the same key with the same input answers the same task, for 7 days unless the operator has ' +
+            'set another time. 1 to 255 characters.',
         }),
         priority: t.arg({
           type: enums.priority,

@@ -38,13 +38,15 @@ const idleMs = 60_000;
 /** Beyond so many, others are read at every poll. */
 const maxRunning = 20_000;
 const maxFinished = 10_000;
+/** A task that has ended does not change, but one day it expires. */
+const finishedMs = 30_000;
 
 interface State {
   readonly deps: PolledTasksDeps;
   readonly reader: TaskReader;
   /** Followed from the first poll until nobody has polled it for a while. */
   readonly running: Map<string, Running>;
-  readonly finished: Lru<Snapshot>;
+  readonly finished: Lru<{ readonly task: Snapshot; readonly untilMs: number }>;
   isChecking: boolean;
   isStopped: boolean;
 }
@@ -91,10 +93,12 @@ export function openPolledTasks(deps: PolledTasksDeps): PolledTasks {
 
 function peek(state: State, projectId: string, id: string): Snapshot | undefined {
   const known = state.running.get(id);
-  const task = known?.task ?? state.finished.get(id);
-  if (task?.projectId !== projectId) return undefined;
-  if (known === undefined) return task;
   const nowMs = performance.now();
+  if (known === undefined) {
+    const ended = state.finished.get(id);
+    return ended?.task.projectId === projectId && ended.untilMs > nowMs ? ended.task : undefined;
+  }
+  if (known.task.projectId !== projectId) return undefined;
   const ageMs = nowMs - known.asOfMs;
   known.polledMs = nowMs;
   return ageMs <= maxAgeMs && state.deps.bus.isUp() ? known.task : undefined;
@@ -140,9 +144,13 @@ function learn(state: State, task: Snapshot, asOfMs: number): Snapshot {
     receive(state, known, task);
     return known.task;
   }
-  if (isFinal(task.state)) state.finished.set(id, task);
+  if (isFinal(task.state)) keepFinished(state, task);
   else if (state.running.size < maxRunning) follow(state, task, asOfMs);
   return task;
+}
+
+function keepFinished({ finished }: State, task: Snapshot): void {
+  finished.set(task.id, { task, untilMs: performance.now() + finishedMs });
 }
 
 function follow(state: State, task: Snapshot, asOfMs: number): Running {
@@ -165,7 +173,7 @@ function receive(state: State, known: Running, task: Snapshot): void {
   const isOver = isFinal(task.state);
   if (isOver) {
     leave(state, known);
-    state.finished.set(task.id, task);
+    keepFinished(state, task);
   }
   for (const { isEnough, end } of known.waits) if (isOver || isEnough(task)) end();
 }
