@@ -397,13 +397,15 @@ CREATE INDEX products_project ON public.products USING btree (project_id, id);
 
 CREATE INDEX skus_product ON public.skus USING btree (product_id, id);
 
+CREATE INDEX tasks_by_kind ON public.tasks USING btree (project_id, model, operation, state, created_at DESC, id DESC);
+
+CREATE INDEX tasks_by_model ON public.tasks USING btree (project_id, model, created_at DESC, id DESC);
+
 CREATE INDEX tasks_ended ON public.tasks USING btree (completed_at) WHERE (completed_at IS NOT NULL);
 
 CREATE INDEX tasks_in_line ON public.tasks USING btree (project_id, priority DESC, created_at, id) WHERE (completed_at IS NULL);
 
 CREATE INDEX tasks_parent ON public.tasks USING btree (parent_id) WHERE (parent_id IS NOT NULL);
-
-CREATE INDEX tasks_project_created ON public.tasks USING btree (project_id, created_at DESC, id DESC);
 
 CREATE INDEX tasks_project_updated ON public.tasks USING btree (project_id, updated_at);
 
