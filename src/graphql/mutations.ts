@@ -8,7 +8,7 @@ import { type Builder, costs, type ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
 import type { Enums } from './enums.ts';
 import { type Input, type InputTypes, inputType } from './input-types.ts';
-import { definePayload, type Payload, settle } from './payloads.ts';
+import { definePayload, type Payload, settle, withKeyExpiry } from './payloads.ts';
 import type { TaskTypes } from './tasks.ts';
 import type { UserError } from './user-errors.ts';
 
@@ -80,16 +80,19 @@ function addStart(
       ...costs({ own: startCost }),
       resolve: (_root, args, context) => {
         const { projectId, name: startedBy } = requireCaller(context);
-        return settle(checked, input.toWire(args.input), (valid) =>
-          startTask(context.deps.engine, {
-            operation,
-            input: valid,
-            projectId,
-            requestId: context.requestId,
-            idempotencyKey: args.idempotencyKey ?? undefined,
-            priority: args.priority ?? undefined,
-            startedBy,
-          }),
+        return withKeyExpiry((keyKept) =>
+          settle(checked, input.toWire(args.input), (valid) =>
+            startTask(context.deps.engine, {
+              operation,
+              input: valid,
+              projectId,
+              requestId: context.requestId,
+              idempotencyKey: args.idempotencyKey ?? undefined,
+              keyKept,
+              priority: args.priority ?? undefined,
+              startedBy,
+            }),
+          ),
         );
       },
     }),

@@ -3,7 +3,7 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { type Builder, costs, type ObjectType } from './builder.ts';
 import { requireCaller } from './context.ts';
 import { startCost } from './mutations.ts';
-import type { Payload } from './payloads.ts';
+import { type Payload, withKeyExpiry } from './payloads.ts';
 import { checkTaskId, settleArguments } from './steering.ts';
 
 /** The mutation that tries what a task refused again. */
@@ -38,17 +38,20 @@ export function addRetry(builder: Builder, payload: ObjectType<Payload<Snapshot>
       ...costs({ own: startCost }),
       resolve: (_root, { id, corrections, idempotencyKey }, context) => {
         const { projectId, name: actor } = requireCaller(context);
-        return settleArguments(async () => {
-          checkTaskId(id);
-          return retryFailures(context.deps.engine, {
-            id,
-            projectId,
-            requestId: context.requestId,
-            actor,
-            corrections: corrections?.map(({ row, item }) => ({ row, item })),
-            idempotencyKey: idempotencyKey ?? undefined,
-          });
-        });
+        return withKeyExpiry((keyKept) =>
+          settleArguments(async () => {
+            checkTaskId(id);
+            return retryFailures(context.deps.engine, {
+              id,
+              projectId,
+              requestId: context.requestId,
+              actor,
+              corrections: corrections?.map(({ row, item }) => ({ row, item })),
+              idempotencyKey: idempotencyKey ?? undefined,
+              keyKept,
+            });
+          }),
+        );
       },
     }),
   );

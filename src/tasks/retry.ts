@@ -26,6 +26,8 @@ export interface RetryRequest {
   readonly requestId: string;
   readonly actor: string;
   readonly idempotencyKey?: string | undefined;
+  /** Told until when the key stands for the new task. */
+  readonly keyKept?: ((until: Date) => void) | undefined;
   readonly corrections?: readonly CorrectedItem[] | undefined;
 }
 
@@ -36,12 +38,13 @@ export interface RetryRequest {
 export async function retryFailures(deps: EngineDeps, request: RetryRequest): Promise<Snapshot> {
   const { id, projectId, idempotencyKey: key, corrections = [] } = request;
   checkKey(key);
-  const { task, isNew } = await deps.db.transaction().execute((tx) => {
+  const { task, isNew, keyExpiresAt } = await deps.db.transaction().execute((tx) => {
     // Stored with the key: never changed.
     const operation = 'tasks.retry_failures';
     const scope = key === undefined ? undefined : { projectId, operation, key, keepDays: deps.keepKeysDays };
     return oncePerKey(tx, scope, { id, corrections }, () => writeRetry(deps, tx, request));
   });
+  if (keyExpiresAt !== undefined) request.keyKept?.(keyExpiresAt);
   if (isNew) {
     const { operation, total, requestId } = task;
     deps.log.info('task.started', {
