@@ -3,7 +3,6 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
 import { readTasks } from '../tasks/store.ts';
 import type { Feeds, FeedsDeps, TaskWatch } from './feeds.ts';
-import { createTaskReader, type TaskReader } from './task-reader.ts';
 import { readVersions } from './task-versions.ts';
 
 /** The tasks that clients ask for again and again, as of at most a second ago; a task's versions only grow. */
@@ -24,7 +23,7 @@ export interface WaitEnd {
   readonly signal: AbortSignal;
 }
 
-export interface PolledTasksDeps extends Pick<FeedsDeps, 'db' | 'bus' | 'log'> {
+export interface PolledTasksDeps extends Pick<FeedsDeps, 'db' | 'reader' | 'bus' | 'log'> {
   readonly feeds: Pick<Feeds, 'watchTask'>;
   /** Told how many waits more or fewer there are. */
   readonly count: (change: 1 | -1) => void;
@@ -43,7 +42,6 @@ const finishedMs = 30_000;
 
 interface State {
   readonly deps: PolledTasksDeps;
-  readonly reader: TaskReader;
   /** Followed from the first poll until nobody has polled it for a while. */
   readonly running: Map<string, Running>;
   readonly finished: Lru<{ readonly task: Snapshot; readonly untilMs: number }>;
@@ -69,7 +67,6 @@ interface Wait {
 export function openPolledTasks(deps: PolledTasksDeps): PolledTasks {
   const state: State = {
     deps,
-    reader: createTaskReader(deps.db),
     running: new Map(),
     finished: createLru(maxFinished),
     isChecking: false,
@@ -131,7 +128,7 @@ async function check(state: State): Promise<void> {
 
 async function readNow(state: State, projectId: string, id: string): Promise<Snapshot | undefined> {
   const asOfMs = performance.now();
-  const task = await state.reader.read(id);
+  const task = await state.deps.reader.read(id);
   return task?.projectId === projectId ? learn(state, task, asOfMs) : undefined;
 }
 
