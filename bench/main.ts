@@ -5,6 +5,7 @@ const benches = {
   fanout: () => import('./fanout.ts'),
   poll: () => import('./poll.ts'),
   query: () => import('./query.ts'),
+  reads: () => import('./reads.ts'),
 } as const;
 
 const [name = '', ...args] = process.argv.slice(2);

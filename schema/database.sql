@@ -59,8 +59,7 @@ create table chunks (
   constraint chunks_first_row_check CHECK ((first_row >= 1)),
   constraint chunks_number_check CHECK ((number >= 0)),
   constraint chunks_pkey PRIMARY KEY (task_id, number),
-  constraint chunks_size_check CHECK ((size >= 1)),
-  constraint chunks_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+  constraint chunks_size_check CHECK ((size >= 1))
 );
 
 create table customers (
@@ -88,8 +87,7 @@ create table failures (
   code text not null,
   message text not null,
   constraint failures_pkey PRIMARY KEY (task_id, row_number),
-  constraint failures_row_number_check CHECK ((row_number >= 1)),
-  constraint failures_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+  constraint failures_row_number_check CHECK ((row_number >= 1))
 );
 
 create table gift_card_programs (
@@ -137,11 +135,25 @@ create table idempotency_keys (
   fingerprint bytea not null,
   task_id text collate "C" not null,
   created_at timestamp(3) with time zone not null default now(),
+  expires_at timestamp(3) with time zone not null,
   constraint idempotency_keys_fingerprint_check CHECK ((length(fingerprint) = 32)),
   constraint idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255))),
   constraint idempotency_keys_pkey PRIMARY KEY (project_id, operation, key),
   constraint idempotency_keys_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint idempotency_keys_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+
+create table kept_items (
+  task_id text collate "C" not null,
+  ended_at timestamp(3) with time zone not null,
+  constraint kept_items_pkey PRIMARY KEY (task_id),
+  constraint kept_items_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+
+create table leftovers (
+  task_id text collate "C" not null,
+  is_whole boolean not null,
+  constraint leftovers_pkey PRIMARY KEY (task_id)
 );
 
 create table merchants (
@@ -229,6 +241,13 @@ create table projects (
   constraint projects_pkey PRIMARY KEY (id)
 );
 
+create table retention_rounds (
+  is_only boolean not null default true,
+  next_at timestamp(3) with time zone not null default now(),
+  constraint retention_rounds_is_only_check CHECK (is_only),
+  constraint retention_rounds_pkey PRIMARY KEY (is_only)
+);
+
 create table skus (
   id text collate "C" not null,
   project_id uuid not null,
@@ -294,7 +313,6 @@ create table tasks (
   constraint tasks_check5 CHECK ((updated_at >= created_at)),
   constraint tasks_failed_check CHECK ((failed >= 0)),
   constraint tasks_model_check CHECK ((model = ANY (ARRAY['BULK_ISSUANCE'::text, 'ASYNC_ACTION'::text]))),
-  constraint tasks_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES tasks(id) ON DELETE SET NULL,
   constraint tasks_pkey PRIMARY KEY (id),
   constraint tasks_priority_check CHECK (((priority >= '-1'::integer) AND (priority <= 1))),
   constraint tasks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -361,6 +379,12 @@ CREATE INDEX customers_project ON public.customers USING btree (project_id, id);
 
 CREATE INDEX gift_card_programs_project ON public.gift_card_programs USING btree (project_id, id);
 
+CREATE INDEX idempotency_keys_expires ON public.idempotency_keys USING btree (expires_at);
+
+CREATE INDEX idempotency_keys_task ON public.idempotency_keys USING btree (task_id);
+
+CREATE INDEX kept_items_ended ON public.kept_items USING btree (ended_at);
+
 CREATE INDEX oauth_tokens_project ON public.oauth_tokens USING btree (project_id, expires_at);
 
 CREATE INDEX orders_customer ON public.orders USING btree (customer_id) WHERE (customer_id IS NOT NULL);
@@ -373,11 +397,15 @@ CREATE INDEX products_project ON public.products USING btree (project_id, id);
 
 CREATE INDEX skus_product ON public.skus USING btree (product_id, id);
 
+CREATE INDEX tasks_by_kind ON public.tasks USING btree (project_id, model, operation, state, created_at DESC, id DESC);
+
+CREATE INDEX tasks_by_model ON public.tasks USING btree (project_id, model, created_at DESC, id DESC);
+
+CREATE INDEX tasks_ended ON public.tasks USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+
 CREATE INDEX tasks_in_line ON public.tasks USING btree (project_id, priority DESC, created_at, id) WHERE (completed_at IS NULL);
 
 CREATE INDEX tasks_parent ON public.tasks USING btree (parent_id) WHERE (parent_id IS NOT NULL);
-
-CREATE INDEX tasks_project_created ON public.tasks USING btree (project_id, created_at DESC, id DESC);
 
 CREATE INDEX tasks_project_updated ON public.tasks USING btree (project_id, updated_at);
 
@@ -433,6 +461,16 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.keep_items()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into kept_items (task_id, ended_at) values (new.id, new.completed_at);
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.note_task_event()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -453,6 +491,10 @@ end $function$
 CREATE TRIGGER guard_chunk BEFORE UPDATE ON public.chunks FOR EACH ROW EXECUTE FUNCTION guard_chunk();
 
 CREATE TRIGGER guard_task BEFORE UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION guard_task();
+
+CREATE TRIGGER keep_items_of_end AFTER UPDATE ON public.tasks FOR EACH ROW WHEN (((old.completed_at IS NULL) AND (new.completed_at IS NOT NULL))) EXECUTE FUNCTION keep_items();
+
+CREATE TRIGGER keep_items_of_start AFTER INSERT ON public.tasks FOR EACH ROW WHEN ((new.completed_at IS NOT NULL)) EXECUTE FUNCTION keep_items();
 
 CREATE TRIGGER note_task_start AFTER INSERT ON public.tasks FOR EACH ROW EXECUTE FUNCTION note_task_event();
 

@@ -47,6 +47,7 @@ export async function openApp(config: Config, databaseUrl: string, log: Log): Pr
     operations,
     publish: (snapshot) => bus.publish(snapshot),
     limits: { maxItems: config.BULKCAST_MAX_ITEMS, maxCsvLineBytes: 1_048_576 },
+    keepKeysDays: config.BULKCAST_KEEP_KEYS_DAYS,
     log,
     metrics,
   };

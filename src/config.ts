@@ -55,6 +55,13 @@ const settings = z.object({
     'How many of them the GraphQL reads of one project take at a time; others wait, up to a thousand for ten seconds',
   ),
   BULKCAST_MAX_ITEMS: integer(10_000_000, 1, maxCardsOfOneTask).describe('Items of one task'),
+  BULKCAST_KEEP_ITEMS_DAYS: integer(7, 1, 3650).describe(
+    'How long after its end the failures of a task can be tried again; then its staged items are deleted',
+  ),
+  BULKCAST_KEEP_TASKS_DAYS: integer(90, 30, 3650).describe(
+    'How long after its end a task is kept, with its failures, report and history; what it did stays',
+  ),
+  BULKCAST_KEEP_KEYS_DAYS: integer(7, 1, 30).describe('How long after its first use an idempotency key is known'),
   BULKCAST_SYNC_CARDS: integer(50, 0, 1000).describe('Up to how many cards a REST issuance answers 201 with the cards'),
   BULKCAST_POLL_CARDS: integer(10_000, 0, 100_000).describe(
     'Up to how many cards a poll lists; above, the CSV has them',

@@ -28,16 +28,18 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   if (config.BULKCAST_ROLE === 'gateway') setFlagsFromString('--semi-space-growth-factor=1');
   let url = '';
   const publicUrl = () => config.BULKCAST_PUBLIC_URL ?? url;
-  const feeds = openFeeds(app);
+  const reader = createTaskReader(app.quickDb);
+  const feeds = openFeeds({ ...app, reader });
   const deps: GatewayDeps = {
     ...app,
     feeds,
     polled: openPolledTasks({
       ...app,
       feeds,
+      reader,
       count: (change) => app.metrics.subscribers.inc({ kind: 'poll' }, change),
     }),
-    reader: createTaskReader(app.quickDb),
+    reader,
     uploads: createUploadReader({
       maxUploads: config.BULKCAST_MAX_UPLOADS,
       stallMs: config.BULKCAST_UPLOAD_STALL_MS,

@@ -8,6 +8,7 @@ export interface Metrics {
   readonly chunkErrors: Counter<'operation'>;
   readonly unfinishedTasks: Gauge<'state' | 'operation'>;
   readonly tasksEnded: Counter<'operation' | 'state'>;
+  readonly expired: Counter<'what'>;
   readonly publishFailures: Counter;
   readonly busUp: Gauge;
   readonly busInterruptions: Counter;
@@ -54,6 +55,12 @@ export function createMetrics(): Metrics {
       name: 'bulkcast_tasks_ended_total',
       help: 'Tasks that this process brought to their end',
       labelNames: ['operation', 'state'],
+      registers,
+    }),
+    expired: new Counter({
+      name: 'bulkcast_expired_rows_total',
+      help: 'Rows that this process has deleted because their time was over, by what they were',
+      labelNames: ['what'],
       registers,
     }),
     publishFailures: new Counter({

@@ -6,6 +6,7 @@ import { startHealthServer } from './health.ts';
 import { checkInstalled, install } from './install.ts';
 import type { Log } from './log.ts';
 import { startMetricsServer } from './metrics-server.ts';
+import { startRetention } from './retention.ts';
 import { openStandalone } from './standalone.ts';
 import { startWorker } from './worker.ts';
 
@@ -40,7 +41,11 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     const metrics = await startMetricsServer(app, config.BULKCAST_METRICS_PORT);
     opened.defer(() => metrics.stop(gatewayStopMs));
   }
-  if (config.BULKCAST_ROLE !== 'gateway') await startWorker(app);
+  if (config.BULKCAST_ROLE !== 'gateway') {
+    await startWorker(app);
+    const retention = startRetention(app);
+    opened.defer(() => retention.stop());
+  }
 
   const closing = opened.move();
   closing.defer(async () => log.info('process.stopping'));

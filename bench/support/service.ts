@@ -32,7 +32,8 @@ export async function openBenchDatabase(): Promise<BenchDatabase> {
     credentials,
     async [Symbol.asyncDispose]() {
       await postgres.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      // Run by root, it keeps its files elsewhere.
+      for (const path of [postgres.home, dataDir]) await rm(path, { recursive: true, force: true });
     },
   };
 }

@@ -143,6 +143,8 @@ interface IdempotencyKeysTable {
   fingerprint: Buffer;
   task_id: string;
   created_at: Generated<Date>;
+  /** From then on the key is as if it had never been used. */
+  expires_at: Date;
 }
 
 interface GiftCardsTable {

@@ -9,7 +9,7 @@ import { type Builder, costs, type ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
 import type { Enums } from './enums.ts';
 import { type Input, type InputTypes, inputType } from './input-types.ts';
-import { definePayload, type Payload, settle } from './payloads.ts';
+import { definePayload, type Payload, settle, withKeyExpiry } from './payloads.ts';
 import type { TaskTypes } from './tasks.ts';
 import type { UserError } from './user-errors.ts';
 
@@ -69,7 +69,8 @@ function addStart(
         input: t.arg({ type: input.type, required: true, description: 'What is to be done.' }),
         idempotencyKey: t.arg.string({
           description:
-            'Makes the start safe to repeat: the same key with the same input answers the same task. 1 to 255 characters.',
+            'Makes the start safe to repeat: the same key with the same input answers the same task, for 7 days unless the operator has ' +
+            'set another time. 1 to 255 characters.',
         }),
         priority: t.arg({
           type: enums.priority,
@@ -81,18 +82,21 @@ function addStart(
       resolve: (_root, args, context) => {
         const caller = requireCaller(context);
         const { projectId, name: startedBy } = caller;
-        return settle(checked, input.toWire(args.input), async (valid) => {
-          await takeStart(context.deps.limits, caller);
-          return startTask(context.deps.engine, {
-            operation,
-            input: valid,
-            projectId,
-            requestId: context.requestId,
-            idempotencyKey: args.idempotencyKey ?? undefined,
-            priority: args.priority ?? undefined,
-            startedBy,
-          });
-        });
+        return withKeyExpiry((keyKept) =>
+          settle(checked, input.toWire(args.input), async (valid) => {
+            await takeStart(context.deps.limits, caller);
+            return startTask(context.deps.engine, {
+              operation,
+              input: valid,
+              projectId,
+              requestId: context.requestId,
+              idempotencyKey: args.idempotencyKey ?? undefined,
+              keyKept,
+              priority: args.priority ?? undefined,
+              startedBy,
+            });
+          }),
+        );
       },
     }),
   );

@@ -6,6 +6,8 @@ import { inputErrors, type UserError, userErrorsOf } from './user-errors.ts';
 export interface Payload<Value> {
   readonly value: Value | null;
   readonly userErrors: readonly UserError[];
+  /** Until when the idempotency key of a start stands for this answer. */
+  readonly keyExpiresAt?: Date | undefined;
 }
 
 /** Defines the type of a payload whose value is called `field`. */
@@ -24,8 +26,27 @@ export function definePayload<Value extends object>(
         type: [userError],
         description: 'What to change; empty when all went well.',
       }),
+      ...(field === 'task' && {
+        idempotencyKeyExpiresAt: t.field({
+          type: 'DateTime',
+          nullable: true,
+          description: 'Until when the idempotency key that was given stands for this task; null without one.',
+          resolve: ({ keyExpiresAt }) => keyExpiresAt,
+        }),
+      }),
     }),
   });
+}
+
+/** Runs what tells until when an idempotency key stands, and adds that to its payload. */
+export async function withKeyExpiry<Value>(
+  run: (keyKept: (until: Date) => void) => Promise<Payload<Value>>,
+): Promise<Payload<Value>> {
+  let keyExpiresAt: Date | undefined;
+  const payload = await run((until) => {
+    keyExpiresAt = until;
+  });
+  return { ...payload, keyExpiresAt };
 }
 
 /** Checks the input and runs `begin`; what the caller can mend goes into the payload. */

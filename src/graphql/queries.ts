@@ -1,5 +1,6 @@
+import { listTasks } from '../tasks/lists.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
-import { listTasks } from '../tasks/store.ts';
+
 import { type Builder, costs } from './builder.ts';
 import { type Context, requireCaller, requireWatcher } from './context.ts';
 import { type FilterType, fitsNone, toTaskFilter } from './filter.ts';

@@ -4,7 +4,7 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { type Builder, costs, type ObjectType } from './builder.ts';
 import { requireCaller } from './context.ts';
 import { startCost } from './mutations.ts';
-import type { Payload } from './payloads.ts';
+import { type Payload, withKeyExpiry } from './payloads.ts';
 import { checkTaskId, settleArguments } from './steering.ts';
 
 /** The mutation that tries what a task refused again. */
@@ -25,32 +25,36 @@ export function addRetry(builder: Builder, payload: ObjectType<Payload<Snapshot>
     t.field({
       type: payload,
       description:
-        'Starts a task of the failed items only, in their order: its row n is the n-th failure. The task must have ended. Failures are ' +
-        "tried again once; those of the new task are that one's.",
+        'Starts a task of the failed items only, in their order: its row n is the n-th failure. The task must have ended, not longer ago than its ' +
+        "items are kept (7 days unless the operator has set another time; then EXPIRED). Failures are tried again once; those of the new task are that one's.",
       args: {
         id: t.arg.id({ required: true, description: 'The task whose failures are tried again.' }),
         corrections: t.arg({ type: [correction], description: 'Items to take instead of those that failed.' }),
         idempotencyKey: t.arg.string({
           description:
-            'Makes it safe to repeat: the same key with the same arguments answers the same task. 1 to 255 characters.',
+            'Makes it safe to repeat: the same key with the same arguments answers the same task, for 7 days unless the operator has set ' +
+            'another time. 1 to 255 characters.',
         }),
       },
       ...costs({ own: startCost }),
       resolve: (_root, { id, corrections, idempotencyKey }, context) => {
         const caller = requireCaller(context);
         const { projectId, name: actor } = caller;
-        return settleArguments(async () => {
-          checkTaskId(id);
-          await takeStart(context.deps.limits, caller);
-          return retryFailures(context.deps.engine, {
-            id,
-            projectId,
-            requestId: context.requestId,
-            actor,
-            corrections: corrections?.map(({ row, item }) => ({ row, item })),
-            idempotencyKey: idempotencyKey ?? undefined,
-          });
-        });
+        return withKeyExpiry((keyKept) =>
+          settleArguments(async () => {
+            checkTaskId(id);
+            await takeStart(context.deps.limits, caller);
+            return retryFailures(context.deps.engine, {
+              id,
+              projectId,
+              requestId: context.requestId,
+              actor,
+              corrections: corrections?.map(({ row, item }) => ({ row, item })),
+              idempotencyKey: idempotencyKey ?? undefined,
+              keyKept,
+            });
+          }),
+        );
       },
     }),
   );

@@ -88,15 +88,6 @@ const input = z
         params: { type: 'value_error' },
       });
     }
-    if (value.expiresAt && Date.parse(value.expiresAt) <= Date.now()) {
-      context.addIssue({
-        code: 'custom',
-        path: ['expiresAt'],
-        message: 'expected a moment in the future',
-        input: value.expiresAt,
-        params: { type: 'datetime_future' },
-      });
-    }
   });
 
 const parameters = z.object({
@@ -125,7 +116,11 @@ export const issueGiftCards = defineOperation<z.infer<typeof input>, Recipient>(
   async plan(request, { tx, projectId, limits }) {
     const program = await findProgram(tx, request.programId);
     if (program?.projectId !== projectId) throw notFound('program', request.programId);
-    const { count, recipients } = request;
+    const { count, recipients, expiresAt } = request;
+    // Not with the rest of the input: a repeated request must find its task, however late it comes.
+    if (expiresAt && Date.parse(expiresAt) <= Date.now()) {
+      throw badInput(['expiresAt'], 'INVALID', 'expected a moment in the future', expiresAt);
+    }
     if ((count ?? 0) > limits.maxItems) {
       throw badInput(
         ['count'],
@@ -142,7 +137,7 @@ export const issueGiftCards = defineOperation<z.infer<typeof input>, Recipient>(
         initialValue: request.initialValue,
         isPhysical: request.isPhysical,
         designTemplate: request.designTemplate ?? null,
-        expiresAt: new Date(request.expiresAt ?? Date.now() + defaultValidityDays * dayMs).toISOString(),
+        expiresAt: new Date(expiresAt ?? Date.now() + defaultValidityDays * dayMs).toISOString(),
       },
       items: recipients ?? { count: count ?? 0 },
     };

@@ -19,7 +19,7 @@ import {
   type Watcher,
 } from './project-feed.ts';
 import { type Reconciler, startReconciler } from './reconciler.ts';
-import { createTaskReader, type TaskReader } from './task-reader.ts';
+import type { TaskReader } from './task-reader.ts';
 
 /** A gateway's live view of tasks: everything that is pushed comes out of here. What is handed in must not throw. */
 export interface Feeds {
@@ -50,6 +50,7 @@ export interface ProjectWatch {
 
 export interface FeedsDeps {
   readonly db: Database;
+  readonly reader: TaskReader;
   readonly bus: Bus;
   readonly log: Log;
 }
@@ -59,7 +60,6 @@ export function openFeeds(deps: FeedsDeps): Feeds {
   const state: State = {
     deps,
     feeds: new Map(),
-    reader: createTaskReader(deps.db),
     closing: new Set(),
     reconciledMs: performance.now(),
     isStopped: false,
@@ -82,7 +82,6 @@ interface State {
   readonly deps: FeedsDeps;
   /** By project, as long as anything of it is watched. */
   readonly feeds: Map<string, ProjectFeed>;
-  readonly reader: TaskReader;
   readonly closing: Set<Promise<void>>;
   /** When the last successful read of everything watched began. */
   reconciledMs: number;
@@ -97,7 +96,7 @@ function watchTask(state: State, projectId: string, id: string, watcher: Watcher
     read: async () => {
       await feed.subscription;
       if (state.isStopped) return refuse();
-      const task = await state.reader.read(id);
+      const task = await state.deps.reader.read(id);
       if (task?.projectId !== projectId) return undefined;
       offerToAll(feed, task);
       return task;

@@ -3,7 +3,6 @@ import type { Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
 import { readTasks } from '../tasks/store.ts';
 import type { Feeds, FeedsDeps, TaskWatch } from './feeds.ts';
-import { createTaskReader, type TaskReader } from './task-reader.ts';
 import { readVersions } from './task-versions.ts';
 
 /** The tasks that clients ask for again and again, as of at most a second ago; a task's versions only grow. */
@@ -24,7 +23,7 @@ export interface WaitEnd {
   readonly signal: AbortSignal;
 }
 
-export interface PolledTasksDeps extends Pick<FeedsDeps, 'db' | 'bus' | 'log'> {
+export interface PolledTasksDeps extends Pick<FeedsDeps, 'db' | 'reader' | 'bus' | 'log'> {
   readonly feeds: Pick<Feeds, 'watchTask'>;
   /** Told how many waits more or fewer there are. */
   readonly count: (change: 1 | -1) => void;
@@ -38,13 +37,14 @@ const idleMs = 60_000;
 /** Beyond so many, others are read at every poll. */
 const maxRunning = 20_000;
 const maxFinished = 10_000;
+/** A task that has ended does not change, but one day it expires. */
+const finishedMs = 30_000;
 
 interface State {
   readonly deps: PolledTasksDeps;
-  readonly reader: TaskReader;
   /** Followed from the first poll until nobody has polled it for a while. */
   readonly running: Map<string, Running>;
-  readonly finished: Lru<Snapshot>;
+  readonly finished: Lru<{ readonly task: Snapshot; readonly untilMs: number }>;
   isChecking: boolean;
   isStopped: boolean;
 }
@@ -67,7 +67,6 @@ interface Wait {
 export function openPolledTasks(deps: PolledTasksDeps): PolledTasks {
   const state: State = {
     deps,
-    reader: createTaskReader(deps.db),
     running: new Map(),
     finished: createLru(maxFinished),
     isChecking: false,
@@ -91,10 +90,12 @@ export function openPolledTasks(deps: PolledTasksDeps): PolledTasks {
 
 function peek(state: State, projectId: string, id: string): Snapshot | undefined {
   const known = state.running.get(id);
-  const task = known?.task ?? state.finished.get(id);
-  if (task?.projectId !== projectId) return undefined;
-  if (known === undefined) return task;
   const nowMs = performance.now();
+  if (known === undefined) {
+    const ended = state.finished.get(id);
+    return ended?.task.projectId === projectId && ended.untilMs > nowMs ? ended.task : undefined;
+  }
+  if (known.task.projectId !== projectId) return undefined;
   const ageMs = nowMs - known.asOfMs;
   known.polledMs = nowMs;
   return ageMs <= maxAgeMs && state.deps.bus.isUp() ? known.task : undefined;
@@ -127,7 +128,7 @@ async function check(state: State): Promise<void> {
 
 async function readNow(state: State, projectId: string, id: string): Promise<Snapshot | undefined> {
   const asOfMs = performance.now();
-  const task = await state.reader.read(id);
+  const task = await state.deps.reader.read(id);
   return task?.projectId === projectId ? learn(state, task, asOfMs) : undefined;
 }
 
@@ -140,9 +141,13 @@ function learn(state: State, task: Snapshot, asOfMs: number): Snapshot {
     receive(state, known, task);
     return known.task;
   }
-  if (isFinal(task.state)) state.finished.set(id, task);
+  if (isFinal(task.state)) keepFinished(state, task);
   else if (state.running.size < maxRunning) follow(state, task, asOfMs);
   return task;
+}
+
+function keepFinished({ finished }: State, task: Snapshot): void {
+  finished.set(task.id, { task, untilMs: performance.now() + finishedMs });
 }
 
 function follow(state: State, task: Snapshot, asOfMs: number): Running {
@@ -165,7 +170,7 @@ function receive(state: State, known: Running, task: Snapshot): void {
   const isOver = isFinal(task.state);
   if (isOver) {
     leave(state, known);
-    state.finished.set(task.id, task);
+    keepFinished(state, task);
   }
   for (const { isEnough, end } of known.waits) if (isOver || isEnough(task)) end();
 }

@@ -122,7 +122,8 @@ export const idempotencyKey = parameter(
   'header',
   'Idempotency-Key',
   { type: 'string', minLength: 1, maxLength: 255 },
-  'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422.',
+  'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422. ' +
+    'Known until Idempotency-Key-Expires of the answer.',
 );
 
 export const text = { type: 'string' } as const;
@@ -144,6 +145,10 @@ export function withHeaders(answer: Answer, headers: Headers): Answer {
 export const pollLocation: Headers = {
   Location: { description: 'The absolute URL to poll the task at.', schema: { ...text, format: 'uri' } },
   'Operation-Location': { description: 'The same.', schema: { ...text, format: 'uri' } },
+  'Idempotency-Key-Expires': {
+    description: 'Until when the Idempotency-Key stands for this task, as an HTTP date; none without a key.',
+    schema: text,
+  },
 };
 
 /** What every poll may be given. */

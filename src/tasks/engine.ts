@@ -14,6 +14,8 @@ export interface EngineDeps {
   /** Hands a committed snapshot to the bus. Never throws and never waits: a lost one is read again from the database. */
   readonly publish: (snapshot: Snapshot) => void;
   readonly limits: OperationLimits;
+  /** How long an idempotency key is known. */
+  readonly keepKeysDays: number;
   readonly log: Log;
   readonly metrics: Metrics;
 }

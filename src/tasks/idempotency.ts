@@ -13,12 +13,16 @@ export interface IdempotencyScope {
   readonly key: string;
 }
 
-/** Reserves the key until the transaction ends and returns what it was used for before, if anything.
+/** What a key was used for. */
+export interface KeptKey {
+  readonly taskId: string;
+  readonly fingerprint: Buffer;
+  readonly expiresAt: Date;
+}
+
+/** Reserves the key until the transaction ends and returns what it was used for before, if anything; what has expired is nothing.
  *  Throws IDEMPOTENCY_KEY_IN_USE while the first request with it is still running. */
-export async function reserveKey(
-  tx: Tx,
-  scope: IdempotencyScope,
-): Promise<{ taskId: string; fingerprint: Buffer } | undefined> {
+export async function reserveKey(tx: Tx, scope: IdempotencyScope): Promise<KeptKey | undefined> {
   const name = JSON.stringify([scope.projectId, scope.operation, scope.key]);
   const { rows } = await sql<{ locked: boolean }>`
     select pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) as locked`.execute(tx);
@@ -27,25 +31,34 @@ export async function reserveKey(
   }
   const row = await tx
     .selectFrom('idempotency_keys')
-    .select(['task_id', 'fingerprint'])
+    .select(['task_id', 'fingerprint', 'expires_at'])
     .where('project_id', '=', scope.projectId)
     .where('operation', '=', scope.operation)
     .where('key', '=', scope.key)
+    .where('expires_at', '>', sql<Date>`clock_timestamp()`)
     .executeTakeFirst();
-  return row && { taskId: row.task_id, fingerprint: row.fingerprint };
+  return row && { taskId: row.task_id, fingerprint: row.fingerprint, expiresAt: row.expires_at };
 }
 
-export async function insertKey(tx: Tx, scope: IdempotencyScope, fingerprint: Buffer, taskId: string): Promise<void> {
-  await tx
-    .insertInto('idempotency_keys')
-    .values({
-      project_id: scope.projectId,
-      operation: scope.operation,
-      key: scope.key,
-      fingerprint,
-      task_id: taskId,
-    })
-    .execute();
+/** Keeps a reserved key for so many days and returns until when. One that has expired and is still there is replaced. */
+export async function keepKey(
+  tx: Tx,
+  scope: IdempotencyScope,
+  use: Pick<KeptKey, 'taskId' | 'fingerprint'>,
+  days: number,
+): Promise<Date> {
+  const { rows } = await sql<{ expires_at: Date }>`
+    insert into idempotency_keys (project_id, operation, key, fingerprint, task_id, created_at, expires_at)
+    values (
+      ${scope.projectId}, ${scope.operation}, ${scope.key}, ${use.fingerprint}, ${use.taskId},
+      clock_timestamp(), clock_timestamp() + make_interval(days => ${days})
+    )
+    on conflict (project_id, operation, key) do update set fingerprint = excluded.fingerprint, task_id = excluded.task_id,
+      created_at = excluded.created_at, expires_at = excluded.expires_at
+    returning expires_at`.execute(tx);
+  const [row] = rows;
+  if (row === undefined) throw new Error('an idempotency key was not kept');
+  return row.expires_at;
 }
 
 /** Throws IDEMPOTENCY_KEY_REUSED unless both requests said the same. */

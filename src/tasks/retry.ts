@@ -3,6 +3,7 @@ import type { Database, Tx } from '../db/client.ts';
 import { badInput } from '../errors.ts';
 import { readItems } from './chunks.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
+import { holdItems } from './expiry.ts';
 import { isStorable } from './input.ts';
 import type { Plan } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
@@ -25,21 +26,25 @@ export interface RetryRequest {
   readonly requestId: string;
   readonly actor: string;
   readonly idempotencyKey?: string | undefined;
+  /** Told until when the key stands for the new task. */
+  readonly keyKept?: ((until: Date) => void) | undefined;
   readonly corrections?: readonly CorrectedItem[] | undefined;
 }
 
 /**
- * Starts a task of the failed items only, in their order: row n is the n-th failure. The task must have ended, have failures, and not
- * be tried again already. Throws BAD_USER_INPUT otherwise, IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
+ * Starts a task of the failed items only, in their order: row n is the n-th failure. The task must have ended, have failures, not be
+ * tried again already, and its items must still be kept. Throws BAD_USER_INPUT otherwise, IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
  */
 export async function retryFailures(deps: EngineDeps, request: RetryRequest): Promise<Snapshot> {
   const { id, projectId, idempotencyKey: key, corrections = [] } = request;
   checkKey(key);
-  const { task, isNew } = await deps.db.transaction().execute((tx) => {
+  const { task, isNew, keyExpiresAt } = await deps.db.transaction().execute((tx) => {
     // Stored with the key: never changed.
-    const scope = key === undefined ? undefined : { projectId, operation: 'tasks.retry_failures', key };
+    const operation = 'tasks.retry_failures';
+    const scope = key === undefined ? undefined : { projectId, operation, key, keepDays: deps.keepKeysDays };
     return oncePerKey(tx, scope, { id, corrections }, () => writeRetry(deps, tx, request));
   });
+  if (keyExpiresAt !== undefined) request.keyKept?.(keyExpiresAt);
   if (isNew) {
     const { operation, total, requestId } = task;
     deps.log.info('task.started', {
@@ -103,6 +108,7 @@ async function takeParent(tx: Tx, { id, projectId }: RetryRequest): Promise<Snap
   if (child !== undefined) {
     throw badInput(['id'], 'ALREADY_RETRIED', `The failures of this task are tried again by ${child.id}`);
   }
+  await holdItems(tx, id);
   return task;
 }
 

@@ -2,7 +2,7 @@ import type { Tx } from '../db/client.ts';
 import { ClientError } from '../errors.ts';
 import { stageChunks } from './chunks.ts';
 import type { EngineDeps } from './engine.ts';
-import { checkSameRequest, fingerprintInput, type IdempotencyScope, insertKey, reserveKey } from './idempotency.ts';
+import { checkSameRequest, fingerprintInput, type IdempotencyScope, keepKey, reserveKey } from './idempotency.ts';
 import { newTaskId } from './ids.ts';
 import { isStorable } from './input.ts';
 import type { AnyOperation, Plan } from './operation.ts';
@@ -19,6 +19,8 @@ export interface StartRequest {
   readonly projectId: string;
   readonly requestId: string;
   readonly idempotencyKey?: string | undefined;
+  /** Told until when the key stands for this task, before the start is answered. */
+  readonly keyKept?: ((until: Date) => void) | undefined;
   /** Goes before the project's tasks of a lower one. */
   readonly priority?: TaskPriority | undefined;
   /** Who asks: an app id or a merchant. */
@@ -36,7 +38,10 @@ const maxKeyLength = 255;
  */
 export async function startTask(deps: EngineDeps, request: StartRequest): Promise<Snapshot> {
   checkKey(request.idempotencyKey);
-  const { task, isNew } = await deps.db.transaction().execute((tx) => startInTransaction(deps, tx, request));
+  const { task, isNew, keyExpiresAt } = await deps.db
+    .transaction()
+    .execute((tx) => startInTransaction(deps, tx, request));
+  if (keyExpiresAt !== undefined) request.keyKept?.(keyExpiresAt);
   if (isNew) {
     deps.log.info('task.started', {
       task: task.id,
@@ -52,7 +57,8 @@ export async function startTask(deps: EngineDeps, request: StartRequest): Promis
 
 async function startInTransaction(deps: EngineDeps, tx: Tx, request: StartRequest) {
   const { operation, projectId, idempotencyKey: key } = request;
-  const scope = key === undefined ? undefined : { projectId, operation: operation.name, key };
+  const keepDays = deps.keepKeysDays;
+  const scope = key === undefined ? undefined : { projectId, operation: operation.name, key, keepDays };
   return oncePerKey(tx, scope, request.input, (input) => writeTask(deps, tx, request, input));
 }
 
@@ -60,10 +66,10 @@ async function startInTransaction(deps: EngineDeps, tx: Tx, request: StartReques
  *  IDEMPOTENCY_KEY_REUSED. */
 export async function oncePerKey<Input>(
   tx: Tx,
-  scope: IdempotencyScope | undefined,
+  scope: (IdempotencyScope & { readonly keepDays: number }) | undefined,
   given: Input,
   write: (input: Input) => Promise<Snapshot>,
-): Promise<{ task: Snapshot; isNew: boolean }> {
+): Promise<{ task: Snapshot; isNew: boolean; keyExpiresAt?: Date }> {
   if (scope === undefined) return { task: await write(given), isNew: true };
   const before = await reserveKey(tx, scope);
   const { input, fingerprint } = fingerprintInput(given);
@@ -71,11 +77,11 @@ export async function oncePerKey<Input>(
     checkSameRequest(before.fingerprint, await fingerprint());
     const task = await readTask(tx, before.taskId);
     if (task === undefined) throw new Error(`the task ${before.taskId} of an idempotency key is gone`);
-    return { task, isNew: false };
+    return { task, isNew: false, keyExpiresAt: before.expiresAt };
   }
   const task = await write(input);
-  await insertKey(tx, scope, await fingerprint(), task.id);
-  return { task, isNew: true };
+  const use = { taskId: task.id, fingerprint: await fingerprint() };
+  return { task, isNew: true, keyExpiresAt: await keepKey(tx, scope, use, scope.keepDays) };
 }
 
 async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input: unknown): Promise<Snapshot> {

@@ -4,7 +4,7 @@ import type { JsonObject, Tables, TaskRow } from '../db/tables.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
 import { type TaskModel, type TaskPriority, type TaskState, taskPriorities } from './state.ts';
 
-/** The SQL on tasks; transitions.ts and unfinished.ts have more. Times are the database's; every change of a task is one version more. */
+/** The SQL on tasks; lists.ts, transitions.ts and unfinished.ts have more. Times are the database's; every change of a task is one version more. */
 
 export interface NewTask {
   readonly id: string;
@@ -108,28 +108,6 @@ export interface TaskFilter {
   readonly operations?: readonly string[] | undefined;
   readonly createdBefore?: Date | undefined;
   readonly createdAfter?: Date | undefined;
-}
-
-export interface TaskPosition {
-  readonly createdAt: Date;
-  readonly id: string;
-}
-
-/** One page of the project's tasks, newest first, by keyset: after `after`, at most `limit`. */
-export async function listTasks(
-  db: Database,
-  projectId: string,
-  filter: TaskFilter,
-  page: { readonly after?: TaskPosition | undefined; readonly limit: number },
-): Promise<Snapshot[]> {
-  let query = db.selectFrom('tasks').selectAll().where('project_id', '=', projectId);
-  query = whereFilter(query, filter);
-  const { after } = page;
-  if (after !== undefined) {
-    query = query.where(sql<boolean>`(created_at, id) < (${after.createdAt}, ${after.id})`);
-  }
-  const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(page.limit).execute();
-  return rows.map(toSnapshot);
 }
 
 /** Adds what the filter asks to a query. */

@@ -24,7 +24,8 @@ export interface Door {
 export async function openDoor({ app }: TestApp, limits?: { readonly slowReaderMs: number }): Promise<Door> {
   const secret = 'a secret of the tests, long enough for HMAC';
   const server = fastify();
-  const feeds = openFeeds(app);
+  const reader = createTaskReader(app.db);
+  const feeds = openFeeds({ ...app, reader });
   const real = createSignedLinks({ secret, seconds: 60, publicUrl: () => '' });
   let signed = 0;
   const links: SignedLinks = {
@@ -42,8 +43,8 @@ export async function openDoor({ app }: TestApp, limits?: { readonly slowReaderM
     {
       ...app,
       feeds,
-      polled: openPolledTasks({ ...app, feeds, count: () => undefined }),
-      reader: createTaskReader(app.db),
+      polled: openPolledTasks({ ...app, feeds, reader, count: () => undefined }),
+      reader,
       auth,
       limits: openRateLimits({ ...app, secret }),
       links,

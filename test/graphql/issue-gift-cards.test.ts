@@ -146,6 +146,21 @@ describe('an idempotency key', () => {
     expect(second.data.issueGiftCards.task?.id).toBe(first.data.issueGiftCards.task?.id);
   });
 
+  it('tells until when it stands, also when it is repeated; without one there is nothing to tell', async () => {
+    const query = `mutation ($input: IssueGiftCardsInput!, $key: String) {
+      issueGiftCards(input: $input, idempotencyKey: $key) { idempotencyKeyExpiresAt } }`;
+    const until = async (key?: string) => {
+      const { data } = await ask<{ issueGiftCards: { idempotencyKeyExpiresAt: string | null } }>(app, query, {
+        input: input({ count: 2 }),
+        key,
+      });
+      return data.issueGiftCards.idempotencyKeyExpiresAt;
+    };
+    const told = (await until('told')) ?? '';
+    expect(Date.parse(told) - Date.now()).toBeGreaterThan(6.9 * 24 * 3600 * 1000);
+    expect([await until('told'), await until()]).toEqual([told, null]);
+  });
+
   it('is refused with another input, and when it is empty or too long', async () => {
     await start({ count: 3 }, 'other');
     const field = ['idempotencyKey'];

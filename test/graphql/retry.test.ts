@@ -73,6 +73,10 @@ test('the same key gives the same task, with other corrections it is refused', a
   const first = await tryAgain(id, { key: 'again' });
   expect(first.task).not.toBeNull();
   expect((await tryAgain(id, { key: 'again' })).task?.id).toBe(first.task?.id);
+  const expiry = `mutation ($id: ID!) { retryBulkTaskFailures(id: $id, idempotencyKey: "again") { idempotencyKeyExpiresAt } }`;
+  expect((await ask(app, expiry, { id })).data).toEqual({
+    retryBulkTaskFailures: { idempotencyKeyExpiresAt: expect.stringMatching(/^\d{4}-/) },
+  });
   const corrections = [{ row: 2, item: {} }];
   expect((await tryAgain(id, { key: 'again', corrections })).userErrors).toEqual([
     { field: ['idempotencyKey'], code: 'IDEMPOTENCY_KEY_REUSED' },

@@ -7,6 +7,7 @@ import { openFeeds } from '../../src/progress/feeds.ts';
 import { openProjectStreams } from '../../src/progress/project-streams.ts';
 import type { Render } from '../../src/progress/renderer.ts';
 import type { Membership, Subscriber } from '../../src/progress/subscriber.ts';
+import { createTaskReader } from '../../src/progress/task-reader.ts';
 import { openTaskStreams } from '../../src/progress/task-streams.ts';
 import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { countChunk, insertTask, markRunning } from '../../src/tasks/store.ts';
@@ -140,7 +141,7 @@ export interface TestStreamsOptions {
 /** The streams of one gateway; stopped at the end of the file. All who follow one thing are one group. */
 export function openTestStreams(db: Database, bus: Bus, { render }: TestStreamsOptions = {}): TestStreams {
   const log = recordLog();
-  const feeds = openFeeds({ db, bus, log });
+  const feeds = openFeeds({ db, reader: createTaskReader(db), bus, log });
   atEndOfFile(feeds.stop);
   let followers = 0;
   let rendered = 0;

@@ -54,6 +54,30 @@ test('refuses the key of another request with 422', async () => {
   expect(body).toMatchObject({ detail: [{ loc: ['header', 'Idempotency-Key'], type: 'idempotency_key_reused' }] });
 });
 
+test('repeats the answer of an issuance whose cards have ended meanwhile', async () => {
+  const headers = { 'idempotency-key': 'ended' };
+  const expiresAt = new Date(Date.now() + 1_000);
+  const body = { initialValue: 5, count: 1, expiresAt };
+  const first = await client.post<SyncResponse>(client.bulk, body, headers);
+  expect(first.status).toBe(201);
+  await waitFor(() => Date.now() > expiresAt.getTime(), { message: 'the cards have ended' });
+  const again = await client.post<SyncResponse>(client.bulk, body, headers);
+  expect([again.status, again.body]).toEqual([201, first.body]);
+  expect((await client.post(client.bulk, { ...body, count: 2 }, headers)).body).toMatchObject({
+    detail: [{ type: 'idempotency_key_reused' }],
+  });
+});
+
+test('a key whose time is over is as if it had never been used', async () => {
+  const headers = { 'idempotency-key': 'over' };
+  const first = await client.post<SyncResponse>(client.bulk, { initialValue: 5, count: 1 }, headers);
+  await sql`update idempotency_keys set expires_at = now() where key = 'over'`.execute(app.app.db);
+  const second = await client.post<SyncResponse>(client.bulk, { initialValue: 5, count: 2 }, headers);
+  expect([first.status, second.status, second.body.issuedCount]).toEqual([201, 201, 2]);
+  const again = await client.post<SyncResponse>(client.bulk, { initialValue: 5, count: 2 }, headers);
+  expect(again.body).toEqual(second.body);
+});
+
 test('refuses a key that is too long with 422', async () => {
   const { status, body } = await client.post(
     client.bulk,
@@ -90,6 +114,26 @@ test('answers 409 while the first request is still running, and issues once', as
     .then(async (running) => ({ issued: await running.issued, imported: await running.imported }));
   expect([issued.status, imported.status]).toEqual([201, 202]);
   expect((await issue()).body).toEqual(issued.body);
+});
+
+test('refuses cards that have ended before they are issued, in the words of Pydantic', async () => {
+  const body = { initialValue: 5, count: 1, expiresAt: '2001-01-01T00:00:00Z' };
+  const answer = await client.post(client.bulk, body);
+  const [loc, msg, type] = [['body', 'expiresAt'], 'Input should be in the future', 'datetime_future'];
+  expect([answer.status, answer.body]).toEqual([422, { detail: [{ loc, msg, type, input: body.expiresAt }] }]);
+  checkIssuance('HTTPValidationError', answer.body);
+});
+
+test('tells until when a key stands, the same for a repeated request, and nothing without a key', async () => {
+  const start = (headers: Record<string, string>) =>
+    client.post('/v1/vouchers/import', [{ code: 'TOLD', gift: { amount: 1 } }], headers);
+  const [first, again] = [await start({ 'idempotency-key': 'told' }), await start({ 'idempotency-key': 'told' })];
+  const until = first.headers.get('idempotency-key-expires') ?? '';
+  expect(Date.parse(until) - Date.now()).toBeGreaterThan(6.9 * 24 * 3600 * 1000);
+  expect(again.headers.get('idempotency-key-expires')).toBe(until);
+  expect((await start({})).headers.get('idempotency-key-expires')).toBeNull();
+  const issued = await client.post(client.bulk, { initialValue: 5, count: 1 }, { 'idempotency-key': 'told too' });
+  expect(Date.parse(issued.headers.get('idempotency-key-expires') ?? '')).toBeGreaterThanOrEqual(Date.parse(until));
 });
 
 async function waitingForLock(): Promise<boolean> {

@@ -274,6 +274,7 @@ describe('what is refused', () => {
       key: 'used',
       fingerprint: createHash('sha256').update('something else').digest(),
       task_id: found.taskId ?? '',
+      expires_at: new Date(Date.now() + 60_000),
     }));
     await db.insertInto('idempotency_keys').values(used).execute();
     await askAll(starts, (one) => valid(one, { query: query(one), headers: { 'idempotency-key': 'used' } }), 422);

@@ -43,6 +43,7 @@ export async function openTestEngine(operations: readonly AnyOperation[]): Promi
     operations: new Map(operations.map((operation) => [operation.name, operation])),
     publish: (snapshot) => published.push(snapshot),
     limits: { maxItems: 1_000_000, maxCsvLineBytes: 1_048_576 },
+    keepKeysDays: 7,
     log,
     metrics: createMetrics(),
     projectId: await createProject(db, 'Test project', makeUpCredentials()),

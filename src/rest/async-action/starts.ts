@@ -1,9 +1,9 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
 import { startTask } from '../../tasks/start.ts';
 import { callerOf, takeStart } from '../door.ts';
-import { readIdempotencyKey } from '../idempotency-key.ts';
+import { idempotencyOf } from '../idempotency-key.ts';
 import { tellPoll } from '../polls.ts';
 import { checkInput } from './payload.ts';
 import { type Started, voucherifyPrefix } from './shapes.ts';
@@ -12,8 +12,8 @@ import { spoolFile } from './spool.ts';
 /** The start of every operation that has one with a JSON body, or with none. */
 export function registerJsonStarts(server: FastifyInstance, deps: GatewayDeps): void {
   for (const kind of ['json', 'none'] as const) {
-    registerStarts(server, deps, kind, (operation, rest, request) =>
-      start(deps, operation, rest, request, request.body),
+    registerStarts(server, deps, kind, (operation, rest, request, reply) =>
+      start(deps, operation, rest, { request, reply }, request.body),
     );
   }
 }
@@ -24,11 +24,17 @@ export function registerCsvStarts(server: FastifyInstance, deps: GatewayDeps): v
   // The form is read where it is needed, not parsed before.
   server.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
   const maxBytes = deps.config.BULKCAST_MAX_BODY_BYTES;
-  registerStarts(server, deps, 'csv', async (operation, rest, request) => {
+  registerStarts(server, deps, 'csv', async (operation, rest, request, reply) => {
     using form = await deps.uploads.read(request.raw, { maxBytes });
     await using spooled = await spoolFile(form);
     const fields = [...spooled.fields].map(([name, text]) => [name, toValue(text)]);
-    return await start(deps, operation, rest, request, { ...Object.fromEntries(fields), file: spooled.file });
+    return await start(
+      deps,
+      operation,
+      rest,
+      { request, reply },
+      { ...Object.fromEntries(fields), file: spooled.file },
+    );
   });
 }
 
@@ -36,7 +42,7 @@ function registerStarts(
   server: FastifyInstance,
   deps: GatewayDeps,
   kind: RestStart['body'],
-  answer: (operation: AnyOperation, rest: RestStart, request: FastifyRequest) => Promise<Started>,
+  answer: (operation: AnyOperation, rest: RestStart, request: FastifyRequest, reply: FastifyReply) => Promise<Started>,
 ): void {
   for (const operation of deps.engine.operations.values()) {
     const { rest } = operation;
@@ -46,7 +52,7 @@ function registerStarts(
       method: rest.method,
       url: rest.path.slice(voucherifyPrefix.length),
       handler: async (request, reply) => {
-        const started = await answer(operation, rest, request);
+        const started = await answer(operation, rest, request, reply);
         tellPoll(reply, deps, `${voucherifyPrefix}/async-actions/${started.async_action_id}`);
         return reply.code(rest.status).send(started);
       },
@@ -58,7 +64,7 @@ async function start(
   deps: GatewayDeps,
   operation: AnyOperation,
   rest: RestStart,
-  request: FastifyRequest,
+  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
   body: unknown,
 ): Promise<Started> {
   const input = rest.toInput({ body, params: request.params, query: request.query });
@@ -69,7 +75,7 @@ async function start(
     input: checked,
     projectId: callerOf(request).projectId,
     requestId: request.id,
-    idempotencyKey: readIdempotencyKey(request.headers),
+    ...idempotencyOf(request, reply),
   });
   return { async_action_id: task.id };
 }

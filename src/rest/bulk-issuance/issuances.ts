@@ -7,7 +7,7 @@ import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { isFinal } from '../../tasks/state.ts';
 import { callerOf, takeStart, watcherOf } from '../door.ts';
-import { readIdempotencyKey } from '../idempotency-key.ts';
+import { idempotencyOf } from '../idempotency-key.ts';
 import type { PollBodies } from '../poll-bodies.ts';
 import { answerPoll, type Polled, tellPoll, waitAsPreferred } from '../polls.ts';
 import type { TaskEvents } from '../task-events.ts';
@@ -42,7 +42,7 @@ export function registerIssuances(server: FastifyInstance, deps: GatewayDeps, { 
       input,
       projectId: callerOf(request).projectId,
       requestId: request.id,
-      idempotencyKey: readIdempotencyKey(request.headers),
+      ...idempotencyOf(request, reply),
       inline: isSmall,
     });
     tellPoll(reply, deps, issuancePath(programId, task.id));

@@ -98,9 +98,6 @@ function wording(issue: z.core.$ZodIssue, path: InputIssue['path'], value: unkno
       if (issue.format === 'datetime' && typeof value === 'string') return wrongDateTime(path, value);
       return patternMismatch(path, String(issue.pattern ?? issue.format), value);
     case 'custom':
-      if (issue.params?.type === 'datetime_future') {
-        return pydantic(path, 'datetime_future', 'Input should be in the future', value);
-      }
       return pydantic(path, 'value_error', `Value error, ${issue.message}`, value ?? null, { error: {} });
     default:
       return pydantic(path, 'value_error', `Value error, ${issue.message}`, value, { error: {} });

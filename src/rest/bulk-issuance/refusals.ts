@@ -50,6 +50,10 @@ function toValidationError(issue: InputIssue): ValidationError {
       ctx: { error: message },
     };
   }
+  if (path.join('.') === 'expiresAt') {
+    const future = { msg: 'Input should be in the future', type: 'datetime_future', input: issue.input };
+    return { loc: ['body', ...path], ...future };
+  }
   const isEngines = /^[A-Z]/.test(code);
   const engineLoc = code === 'INVALID_IDEMPOTENCY_KEY' ? keyHeader : ['body', ...path];
   return {
