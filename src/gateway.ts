@@ -82,7 +82,7 @@ function createServer(config: Config, log: Log): FastifyInstance {
     requestIdHeader: false,
     logger: false,
     forceCloseConnections: 'idle',
-    frameworkErrors: answerUnreadablePath,
+    frameworkErrors: answerUnreadablePath(log),
     clientErrorHandler: answerUnreadable(log),
     // A code has up to 255 characters, each up to nine in a path.
     routerOptions: { maxParamLength: 2_500 },

@@ -130,8 +130,11 @@ function identifiedCaller(request: FastifyRequest): Caller {
 /** What a thrown value means to the client; whatever is not the client's doing is logged with its cause. */
 export function toRefusal(error: unknown, request: FastifyRequest, deps: Pick<GatewayDeps, 'log'>): Refusal {
   const known = toClientError(error) ?? fromFramework(error);
-  if (known !== undefined) return { kind: 'client_error', error: known };
   const { id, method, routeOptions } = request;
+  if (known?.code === 'UNAVAILABLE' && known.cause !== undefined) {
+    deps.log.warn('request.unavailable', { request: id, method, route: routeOptions.url, error: known.cause });
+  }
+  if (known !== undefined) return { kind: 'client_error', error: known };
   deps.log.error('request.failed', { request: id, method, route: routeOptions.url, error });
   return { kind: 'internal' };
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../deps.ts';
 import { ClientError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { createProblem, methodsOf, problemType } from '../problems.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { describeWithResult } from './async-action/action-bodies.ts';
@@ -25,6 +26,10 @@ export async function registerRest(server: FastifyInstance, deps: GatewayDeps): 
   const events = openTaskEvents(deps);
   const actions = createPollBodies({ describe: (task, isConfined) => describeWithResult(deps, task, isConfined) });
   const issuances = createPollBodies(issuanceModel(deps));
+  server.addHook('onResponse', (request, reply, done) => {
+    if (reply.statusCode >= 400) tellRefused(deps.log, request, reply);
+    done();
+  });
   server.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(server, request.url);
     const refusal: Refusal = allowed.length > 0 ? { kind: 'method_not_allowed', allowed } : { kind: 'unknown_path' };
@@ -48,6 +53,11 @@ export async function registerRest(server: FastifyInstance, deps: GatewayDeps): 
   };
 }
 
+/** Every door's refusals can be found by the id that they were answered with. */
+function tellRefused(log: Log, { id, method, routeOptions }: FastifyRequest, { statusCode }: FastifyReply): void {
+  log.debug('request.refused', { request: id, method, route: routeOptions.url, status: statusCode });
+}
+
 const actionPath = /^\/v1\/async-actions\/(?<id>aa_[0-9a-f]{18})$/;
 const issuancePath = /^\/v2\/giftcards\/programs\/(?<programId>[0-9a-f]{24})\/cards\/bulk\/(?<id>[0-9a-f-]{36})$/;
 
@@ -61,14 +71,22 @@ function isReadyIssuance(deps: GatewayDeps, task: Snapshot, programId: string | 
 }
 
 /** For Fastify's `frameworkErrors`: answers a path that cannot be decoded, before it is routed, in the shape of its door. */
-export function answerUnreadablePath(error: Error, request: FastifyRequest, reply: FastifyReply): void {
-  const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
-  const refusal: Refusal = isTooLong
-    ? { kind: 'unknown_path' }
-    : { kind: 'client_error', error: new ClientError('BAD_USER_INPUT', 'The path is not valid percent-encoding') };
-  if (request.url.startsWith('/v1/')) sendRefusal(refusal, toVoucherify, request, reply);
-  else if (request.url.startsWith('/v2/')) sendRefusal(refusal, toFastApi, request, reply);
-  else sendProblem(refusal, request, reply);
+export function answerUnreadablePath(
+  log: Log,
+): (error: Error, request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  return (error, request, reply) => {
+    const isTooLong = 'code' in error && error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+    const refusal: Refusal = isTooLong
+      ? { kind: 'unknown_path' }
+      : { kind: 'client_error', error: new ClientError('BAD_USER_INPUT', 'The path is not valid percent-encoding') };
+    tellRefused(log, request, reply.code(isTooLong ? 404 : 400));
+    return sendRefusal(refusal, shapeOf(request.url), request, reply);
+  };
+}
+
+function shapeOf(url: string): Shape {
+  if (url.startsWith('/v1/')) return toVoucherify;
+  return url.startsWith('/v2/') ? toFastApi : toProblem;
 }
 
 function sendProblem(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {

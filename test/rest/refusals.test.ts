@@ -201,7 +201,7 @@ test('tells nothing of a failure inside but the id of the request, and logs its 
 
 test('a path that cannot be decoded is told in the shape of its door', async () => {
   const server = fastify({
-    frameworkErrors: answerUnreadablePath,
+    frameworkErrors: answerUnreadablePath(app.app.log),
     genReqId: () => newRequestId(),
     routerOptions: { maxParamLength: 10 },
   });
