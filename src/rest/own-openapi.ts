@@ -59,8 +59,7 @@ export function ownPaths(printer: Printer): Paths {
         security: [],
         responses: {
           200: answers('The metrics.', text, 'text/plain'),
-          500: refused('Our fault; quote the requestId.'),
-          503: refused('The database is away.'),
+          403: refused('Asked for from another machine, or through a proxy.'),
         },
       },
     },

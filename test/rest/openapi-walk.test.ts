@@ -182,17 +182,23 @@ describe('what is refused', { timeout: 60_000 }, () => {
     await askAll([operation('token')], (one) => valid(one, { body: wrong }), 401);
   });
 
-  test('with credentials that are confined, or with a link that is not signed: 403', async () => {
+  test('with credentials that are confined, a link that is not signed, or from elsewhere: 403', async () => {
     const { id: projectId, appId } = app.project;
     const expiry = new Date(Date.now() + 600_000);
     const scoped = (scope: string) => issueScopedToken(secret, { projectId, appId, scopes: [scope] }, expiry);
     const [orders, skus] = [await scoped('orders'), await scoped('skus')];
     const watch = await issueWatchToken(secret, { projectId, kind: 'KEY', name: appId }, found.taskId ?? '', expiry);
     const bearer = (token: string) => ({ authorization: `Bearer ${token}`, 'x-app-id': '', 'x-app-token': '' });
+    const fromElsewhere = { 'x-forwarded-for': '192.0.2.1' };
     await askAll(
       documented,
       (one) =>
-        valid(one, one.security ? { query: {} } : { headers: bearer(one.path.includes('orders') ? skus : orders) }),
+        valid(
+          one,
+          one.security
+            ? { query: {}, headers: fromElsewhere }
+            : { headers: bearer(one.path.includes('orders') ? skus : orders) },
+        ),
       403,
     );
     const isWatch = ({ operationId }: Documented) => /^(get-async-action|poll|watch)/.test(operationId);
@@ -309,11 +315,15 @@ describe('what is refused', { timeout: 60_000 }, () => {
   });
 
   test('where the project has called too often: 429', async () => {
-    const busy = await startTestApp({ role: 'gateway', settings: { BULKCAST_CALLS_PER_MINUTE: '1' } });
-    const { headers } = busy.project;
+    const settings = { BULKCAST_CALLS_PER_MINUTE: '1', BULKCAST_USER_FAILED_SIGN_INS: '1' };
+    const busy = await startTestApp({ role: 'gateway', settings });
+    const { headers, username } = busy.project;
     await (await fetch(`${busy.url}/v1/orders`, { headers })).text();
+    const wrong = new URLSearchParams({ username, password: 'wrong', grant_type: 'password' });
+    await (await fetch(`${busy.url}/v2/token`, { method: 'POST', body: wrong })).text();
     for (const one of documented.filter(({ responses }) => 429 in responses)) {
-      const { status } = await walk.ask(busy.url, one, valid(one, { headers }));
+      const more = one.operationId === 'token' ? { body: wrong } : { headers };
+      const { status } = await walk.ask(busy.url, one, valid(one, more));
       expect([one.operationId, status]).toEqual([one.operationId, 429]);
     }
   });

@@ -8,10 +8,7 @@ import { createClient } from './client.ts';
 import { document, documented } from './openapi-document.ts';
 
 /** GraphQL's contract is its schema, and GraphQL over HTTP. */
-const toldElsewhere = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'].map(
-  (method) => `${method} /graphql`,
-);
-
+const toldElsewhere = ' /graphql';
 const routes = new Set<string>();
 let app: TestApp;
 
@@ -48,7 +45,7 @@ test('is printed the same every time, with references that lead somewhere and sc
 
 test('tells every route that the server has, and no other', () => {
   const told = documented.map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`);
-  expect([...told, ...toldElsewhere].sort()).toEqual([...routes].sort());
+  expect(told.sort()).toEqual([...routes].filter((route) => !route.endsWith(toldElsewhere)).sort());
 });
 
 test('tells which operations ask for no credentials', async () => {

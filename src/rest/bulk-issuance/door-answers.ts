@@ -42,6 +42,11 @@ export function bulkIssuanceAnswers(printer: Printer): DoorAnswers {
         when: ({ isPublic, takesBody }) => !isPublic || takesBody,
       },
       {
+        status: 429,
+        answer: told('Too many calls, starts or failed sign-ins; Retry-After says for how long.'),
+        when: ({ isPublic, takesBody }) => !isPublic || takesBody,
+      },
+      {
         status: 500,
         answer: told('Our fault; quote the id of the request.'),
         when: () => true,
