@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { logLevels } from './log.ts';
 import { parseRedisUrl } from './progress/redis-address.ts';
+import { readNetworks } from './webhooks/addresses.ts';
 
 /** Every setting, parsed. Only this file reads the environment. */
 export type Config = Readonly<z.infer<typeof settings>>;
@@ -24,7 +25,10 @@ const settings = z.object({
     .describe('Postgres; without it an embedded Postgres 18 runs in the data directory'),
   REDIS_URL: z
     .string()
-    .refine(isRedisUrl, 'expected a URL redis://user:password@host:port, or redis-cluster://host:port,host:port')
+    .refine(
+      (text) => isReadable(parseRedisUrl, text),
+      'expected a URL redis://user:password@host:port, or redis-cluster://host:port,host:port',
+    )
     .optional()
     .describe(
       'Redis, or Redis Cluster, that carries progress between processes; without it one process must play all roles',
@@ -40,7 +44,9 @@ const settings = z.object({
     .string()
     .min(32)
     .optional()
-    .describe('Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL'),
+    .describe(
+      'Signs tokens and links and seals the secrets of webhooks, at least 32 characters, the same for all processes; required with DATABASE_URL',
+    ),
   BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
   BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
   BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
@@ -95,6 +101,11 @@ const settings = z.object({
   BULKCAST_LINK_SECONDS: integer(3600, 60, 604_800).describe(
     'Shortest lifetime of a download link; the longest is twice that',
   ),
+  BULKCAST_WEBHOOK_NETWORKS: z
+    .string()
+    .refine((text) => isReadable(readNetworks, text), 'expected CIDRs separated by commas, such as 10.1.0.0/16')
+    .optional()
+    .describe('Internal networks that webhooks may go to, also without TLS: CIDRs separated by commas; default: none'),
   BULKCAST_BOOTSTRAP_APP_ID: z.string().min(1).max(200).optional().describe('First project: its X-App-Id'),
   BULKCAST_BOOTSTRAP_APP_TOKEN: z.string().min(16).max(200).optional().describe('First project: its X-App-Token'),
   BULKCAST_BOOTSTRAP_USERNAME: z.string().min(1).max(200).optional().describe('First project: its merchant'),
@@ -113,9 +124,10 @@ function readOrigins(text: string): '*' | readonly string[] | undefined {
   return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : undefined;
 }
 
-function isRedisUrl(text: string): boolean {
+function isReadable(read: (text: string) => unknown, text: string): boolean {
   try {
-    return parseRedisUrl(text).urls.length > 0;
+    read(text);
+    return true;
   } catch {
     return false;
   }
@@ -192,7 +204,7 @@ function findContradictions(given: Environment): string[] {
   }
   if (DATABASE_URL === undefined) return problems;
   if (BULKCAST_SECRET === undefined) {
-    problems.push('  BULKCAST_SECRET: required with DATABASE_URL: every gateway accepts the tokens of the others');
+    problems.push('  BULKCAST_SECRET: required with DATABASE_URL: every process reads what others signed or sealed');
   }
   const { BULKCAST_DATABASE_CONNECTIONS: connections = '10', BULKCAST_MAX_UPLOADS: uploads = '4' } = given;
   if (Number(connections) < Number(uploads) + 4) {

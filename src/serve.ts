@@ -6,7 +6,7 @@ import { startHealthServer } from './health.ts';
 import { checkInstalled, install } from './install.ts';
 import type { Log } from './log.ts';
 import { openStandalone } from './standalone.ts';
-import { startWorker } from './worker.ts';
+import { startDeliveries, startWorker } from './worker.ts';
 
 export interface Service {
   /** Where the process listens. */
@@ -35,7 +35,10 @@ export async function serve(config: Config, log: Log): Promise<Service> {
   const isGateway = config.BULKCAST_ROLE !== 'worker';
   const listener = isGateway ? await startGateway(app, place.secret) : await startHealthServer(app);
   opened.defer(() => listener.stop(gatewayStopMs));
-  if (config.BULKCAST_ROLE !== 'gateway') await startWorker(app);
+  if (config.BULKCAST_ROLE !== 'gateway') {
+    startDeliveries(app, place.secret);
+    await startWorker(app);
+  }
 
   const closing = opened.move();
   closing.defer(async () => log.info('process.stopping'));

@@ -27,7 +27,8 @@ test('a task whose worker is killed several times ends by itself with each card 
   const credentials = makeUpCredentials();
   const projectId = await createProject(db, 'Test project', credentials);
   const limits = { maxItems: cards, maxCsvLineBytes: 1000 };
-  const engine: EngineDeps = { db, jobs, operations, publish: () => {}, limits, log, metrics: createMetrics() };
+  const metrics = createMetrics();
+  const engine: EngineDeps = { db, jobs, operations, entered: async () => {}, publish: () => {}, limits, log, metrics };
   const operation = operations.get('gift_cards.issue');
   if (operation === undefined) throw new Error('no such operation');
   const input = operation.input.parse({ programId: credentials.programId, initialValue: 5, count: cards });

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fromKysely, type Job, type PgBoss } from 'pg-boss';
+import type { Tx } from '../db/client.ts';
+import type { Log } from '../log.ts';
+
+/** What a worker is asked to do: one attempt of a delivery. */
+export interface DeliveryJob {
+  readonly deliveryId: string;
+  readonly endpointId: string;
+  /** From 1; a job whose attempt has been made does nothing. */
+  readonly attempt: number;
+}
+
+/** Throws its signal's reason when the process stops; what it throws is tried again. */
+export type RunDelivery = (job: DeliveryJob, signal: AbortSignal) => Promise<void>;
+
+/** The queue of webhooks, beside that of the chunks: neither waits for the other. */
+export interface DeliveryJobs {
+  /** Attempts that are committed or lost with the transaction, to be made so many seconds from now. */
+  enqueue(tx: Tx, jobs: readonly (DeliveryJob & { readonly afterSeconds?: number })[]): Promise<void>;
+  /** Calls `run` for jobs until stop, a few at a time, of one endpoint fewer. */
+  work(run: RunDelivery): void;
+  /** Takes no new job; calls off those in hand that take longer than the bound. May be called twice. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+const queue = 'webhooks';
+
+/** Of one process. They wait for receivers, not for Postgres or the processor. */
+const maxInHand = 32;
+const maxOfEndpoint = 2;
+const pollMs = 500;
+/** Well within the heartbeat. */
+const touchMs = 3_000;
+
+const options = {
+  heartbeatSeconds: 10,
+  expireInSeconds: 120,
+  // What receivers do is no throw: this is for a database that is away.
+  retryLimit: 3_000,
+  retryDelay: 1,
+  retryBackoff: true,
+  retryDelayMax: 30,
+  deleteAfterSeconds: 600,
+  retentionSeconds: 30 * 24 * 3600,
+} as const;
+
+export async function openDeliveryJobs(boss: PgBoss, log: Log): Promise<DeliveryJobs> {
+  await boss.createQueue(queue, options);
+  let dispatcher: Dispatcher | undefined;
+  return {
+    async enqueue(tx, jobs) {
+      const inserts = jobs.map(({ afterSeconds, ...job }) => ({
+        data: job,
+        group: { id: job.endpointId },
+        ...(afterSeconds === undefined ? {} : { startAfter: afterSeconds }),
+      }));
+      if (inserts.length > 0) await boss.insert(queue, inserts, { db: fromKysely(tx) });
+    },
+    work: (run) => {
+      dispatcher ??= startDispatcher(boss, run, log);
+    },
+    stop: async (timeoutMs) => dispatcher?.stop(timeoutMs),
+  };
+}
+
+interface Dispatcher {
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** Takes jobs one by one, passing over those of endpoints that have enough in hand: pg-boss's own workers would each take
+ *  one of a slow endpoint, give it back and sleep. */
+function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
+  const inHand = new Map<string, { readonly job: Job<DeliveryJob>; readonly done: Promise<void> }>();
+  const ending = new AbortController();
+  const calledOff = new AbortController();
+  let wake = new AbortController();
+  const runOne = async (job: Job<DeliveryJob>) => {
+    await settle(boss, job, () => run(job.data, calledOff.signal)).catch((error: unknown) =>
+      // Its heartbeat ends, and it is given to another.
+      log.warn('webhook.unsettled', { delivery: job.data.deliveryId, error }),
+    );
+    inHand.delete(job.id);
+    wake.abort();
+  };
+  const takeAll = async () => {
+    while (!ending.signal.aborted && inHand.size < maxInHand) {
+      const [job] = await boss.fetch<DeliveryJob>(queue, { ignoreGroups: fullEndpoints(inHand.values()) });
+      if (job === undefined) return;
+      inHand.set(job.id, { job, done: runOne(job) });
+    }
+  };
+  const loop = async () => {
+    while (!ending.signal.aborted) {
+      wake = new AbortController();
+      await takeAll().catch((error: unknown) => log.warn('jobs.error', { error }));
+      await delay(pollMs, undefined, { signal: AbortSignal.any([wake.signal, ending.signal]) }).catch(() => undefined);
+    }
+  };
+  const touching = setInterval(() => {
+    const jobs = [...inHand.values()].map(({ job }) => job);
+    if (jobs.length > 0) boss.touch(queue, jobs).catch((error: unknown) => log.warn('jobs.error', { error }));
+  }, touchMs);
+  const looping = loop();
+  const stop = async (timeoutMs: number) => {
+    ending.abort();
+    await looping;
+    const timer = setTimeout(() => calledOff.abort(new Error('the process stops')), timeoutMs);
+    await Promise.all([...inHand.values()].map(({ done }) => done));
+    clearTimeout(timer);
+    clearInterval(touching);
+  };
+  let stopped: Promise<void> | undefined;
+  return { stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
+}
+
+async function settle(boss: PgBoss, job: Job<DeliveryJob>, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    await boss.fail(queue, job, { message: error instanceof Error ? error.message : String(error) });
+    return;
+  }
+  await boss.complete(queue, job);
+}
+
+function fullEndpoints(inHand: Iterable<{ readonly job: Job<DeliveryJob> }>): string[] {
+  const counts = new Map<string, number>();
+  for (const { job } of inHand) counts.set(job.data.endpointId, (counts.get(job.data.endpointId) ?? 0) + 1);
+  return [...counts].flatMap(([endpointId, count]) => (count >= maxOfEndpoint ? [endpointId] : []));
+}
