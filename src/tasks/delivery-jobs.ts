@@ -72,9 +72,9 @@ interface Dispatcher {
  *  one of a slow endpoint, give it back and sleep. */
 function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
   const inHand = new Map<string, { readonly job: Job<DeliveryJob>; readonly done: Promise<void> }>();
-  const ending = new AbortController();
   const calledOff = new AbortController();
   let wake = new AbortController();
+  let isStopping = false;
   const runOne = async (job: Job<DeliveryJob>) => {
     await settle(boss, job, () => run(job.data, calledOff.signal)).catch((error: unknown) =>
       // Its heartbeat ends, and it is given to another.
@@ -84,17 +84,17 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
     wake.abort();
   };
   const takeAll = async () => {
-    while (!ending.signal.aborted && inHand.size < maxInHand) {
+    while (!isStopping && inHand.size < maxInHand) {
       const [job] = await boss.fetch<DeliveryJob>(queue, { ignoreGroups: fullEndpoints(inHand.values()) });
       if (job === undefined) return;
       inHand.set(job.id, { job, done: runOne(job) });
     }
   };
   const loop = async () => {
-    while (!ending.signal.aborted) {
+    while (!isStopping) {
       wake = new AbortController();
       await takeAll().catch((error: unknown) => log.warn('jobs.error', { error }));
-      await delay(pollMs, undefined, { signal: AbortSignal.any([wake.signal, ending.signal]) }).catch(() => undefined);
+      await delay(pollMs, undefined, { signal: wake.signal }).catch(() => undefined);
     }
   };
   const touching = setInterval(() => {
@@ -103,7 +103,8 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
   }, touchMs);
   const looping = loop();
   const stop = async (timeoutMs: number) => {
-    ending.abort();
+    isStopping = true;
+    wake.abort();
     await looping;
     const timer = setTimeout(() => calledOff.abort(new Error('the process stops')), timeoutMs);
     await Promise.all([...inHand.values()].map(({ done }) => done));

@@ -146,8 +146,8 @@ test('plain HTTP is for networks that are allowed, whatever the name', async () 
   });
 });
 
-test('a worker of its own sends over TLS; killed at any moment, every final state arrives', {
-  timeout: 120_000,
+test('a worker of its own sends over TLS; killed or stopped at any moment, every final state arrives', {
+  timeout: 180_000,
 }, async () => {
   const certificate = makeCertificate('localhost');
   const directory = await mkdtemp(join(tmpdir(), 'bulkcast-webhooks-'));
@@ -184,6 +184,12 @@ test('a worker of its own sends over TLS; killed at any moment, every final stat
     await worker.kill();
     expect(receiver.received.length).toBeGreaterThan(before);
   }
+  receiver.answer(() => undefined);
+  const stopped = await startWorker();
+  const before = receiver.received.length;
+  tasks.add(await issueCards(gateway, 1));
+  await receiver.waitFor(before + 1);
+  expect(await stopped.stop()).toBe(0);
   receiver.answer((response) => response.writeHead(200).end());
   const survivor = await startWorker();
   const arrived = () => new Set(receiver.received.map(({ body }) => String(body.data.id)));

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { giveUpChunk } from '../../src/tasks/run.ts';
+import { pruneDeliveries } from '../../src/webhooks/deliveries.ts';
 import { ask, importVouchers, issueCards, succeeded } from '../graphql/client.ts';
 import { runAction } from '../support/actions.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
@@ -49,6 +50,7 @@ test.each(['an issuance', 'an async action'])(
     expect(told.body).toEqual({ type: 'bulk_task.succeeded', timestamp: task.updatedAt, data: task });
     expect(told.headers).toMatchObject({ 'content-type': 'application/json' });
     expect(told.text).not.toContain('TOLD');
+    expect(told.text.length).toBeLessThan(20_000);
   },
 );
 
@@ -156,6 +158,55 @@ test('secrets are sealed in the database and shown by no query', async () => {
     '{ __type(name: "WebhookEndpoint") { fields { name } } }',
   );
   expect(data.__type.fields.map(({ name }) => name)).not.toContain('secret');
+});
+
+test('a secret that cannot be opened fails the attempt, and a new one mends it', async () => {
+  const app = await newShop();
+  const receiver = await startReceiver();
+  const { id } = await createEndpoint(app, receiver.url);
+  const { id: other } = await createEndpoint(app, 'https://shop.example', ['BULK_TASK_PAUSED']);
+  await sql`update webhook_endpoints set secret = (select secret from webhook_endpoints where id = ${other}) where id = ${id}`.execute(
+    app.app.db,
+  );
+  await change(app, 'testWebhookEndpoint', id);
+  const failed = await deliveryOf(app, id, ({ attempts }) => attempts.length > 0);
+  expect(failed.attempts[0]).toMatchObject({ status: null, error: 'SECRET_UNREADABLE' });
+  const { data } = await change(app, 'rotateWebhookSecret', { id, overlapSeconds: 0 });
+  const [received] = await receiver.waitFor(1);
+  if (received !== undefined) verify(data.done.secret ?? '', received);
+});
+
+test('an endpoint is changed in what is given, and told by what it is now', async () => {
+  const app = await newShop();
+  const [before, after] = [await startReceiver(), await startReceiver()];
+  const { id } = await createEndpoint(app, before.url);
+  const described = await change(app, 'updateWebhookEndpoint', { id, description: 'The shop' });
+  expect(described.data.done.endpoint).toMatchObject({ url: before.url, description: 'The shop', events: finalEvents });
+  const events = ['BULK_TASK_RUNNING'];
+  const moved = await change(app, 'updateWebhookEndpoint', { id, url: after.url, events, description: null });
+  expect(moved.data.done.endpoint).toMatchObject({ url: after.url, description: null, events });
+  await succeeded(app, await issueCards(app, 1));
+  await after.waitFor(1, ({ body }) => body.type === 'bulk_task.running');
+  expect(before.received).toEqual([]);
+  const disabled = await change(app, 'updateWebhookEndpoint', { id, enabled: false });
+  expect(disabled.data.done.endpoint).toMatchObject({ disabledReason: 'REQUESTED' });
+  const wrong = await change(app, 'updateWebhookEndpoint', { id, url: 'https://10.0.0.1' });
+  expect(wrong.data.done.userErrors).toMatchObject([{ field: ['input', 'url'], code: 'ADDRESS_REFUSED' }]);
+});
+
+test('deliveries that were over before a moment are pruned, a few at a time', async () => {
+  const app = await newShop();
+  const receiver = await startReceiver();
+  const { id } = await createEndpoint(app, receiver.url);
+  for (let count = 0; count < 3; count += 1) await change(app, 'testWebhookEndpoint', id);
+  const isOver = async () =>
+    (await readEndpoint(app, id))?.deliveries.nodes.every(({ state }) => state === 'SUCCEEDED');
+  await expect.poll(isOver, { timeout: 10_000 }).toBe(true);
+  await sql`update webhook_deliveries set completed_at = '2020-01-01' where endpoint_id = ${id}`.execute(app.app.db);
+  const before = new Date('2020-01-02');
+  expect(await pruneDeliveries(app.app.db, before, 2)).toBe(2);
+  expect(await pruneDeliveries(app.app.db, before, 2)).toBe(1);
+  expect((await readEndpoint(app, id))?.deliveries.nodes).toEqual([]);
 });
 
 test('what failed is tried again, with the same id and body, and every attempt is in the log', async () => {
