@@ -137,7 +137,7 @@ function addSending(builder: Builder, { delivery }: WebhookTypes, userError: Obj
     t.field({
       type: payload,
       description:
-        'Sends a message once more, whatever became of it: with the same `webhook-id` and body, at once and for a day.',
+        'Sends a message once more, whatever became of it: with the same `webhook-id` and body, within seconds and then for a day.',
       args: { id: t.arg.id({ required: true, description: 'The delivery.' }) },
       ...cost,
       resolve: (_root, { id }, context) => {

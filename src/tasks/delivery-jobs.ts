@@ -11,8 +11,9 @@ export interface DeliveryJob {
   readonly attempt: number;
 }
 
-/** Throws its signal's reason when the process stops; what it throws is tried again. */
-export type RunDelivery = (job: DeliveryJob, signal: AbortSignal) => Promise<void>;
+/** PAUSED when the endpoint takes nothing now: its other jobs are left alone for a moment. Throws its signal's reason when the process
+ *  stops; what it throws is tried again. */
+export type RunDelivery = (job: DeliveryJob, signal: AbortSignal) => Promise<'DONE' | 'PAUSED'>;
 
 /** The queue of webhooks, beside that of the chunks: neither waits for the other. */
 export interface DeliveryJobs {
@@ -30,6 +31,7 @@ const queue = 'webhooks';
 const maxInHand = 32;
 const maxOfEndpoint = 2;
 const pollMs = 500;
+const pausedMs = 5_000;
 /** Well within the heartbeat. */
 const touchMs = 3_000;
 
@@ -71,23 +73,23 @@ interface Dispatcher {
 /** Takes jobs one by one, passing over those of endpoints that have enough in hand: pg-boss's own workers would each take
  *  one of a slow endpoint, give it back and sleep. */
 function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
-  const inHand = new Map<string, { readonly job: Job<DeliveryJob>; readonly done: Promise<void> }>();
+  const inHand = createHand();
   const calledOff = new AbortController();
   let wake = new AbortController();
   let isStopping = false;
   const runOne = async (job: Job<DeliveryJob>) => {
-    await settle(boss, job, () => run(job.data, calledOff.signal)).catch((error: unknown) =>
+    const outcome = await settle(boss, job, () => run(job.data, calledOff.signal)).catch((error: unknown) => {
       // Its heartbeat ends, and it is given to another.
-      log.warn('webhook.unsettled', { delivery: job.data.deliveryId, error }),
-    );
-    inHand.delete(job.id);
+      log.warn('webhook.unsettled', { delivery: job.data.deliveryId, error });
+    });
+    inHand.delete(job, outcome === 'PAUSED');
     wake.abort();
   };
   const takeAll = async () => {
-    while (!isStopping && inHand.size < maxInHand) {
-      const [job] = await boss.fetch<DeliveryJob>(queue, { ignoreGroups: fullEndpoints(inHand.values()) });
+    while (!isStopping && inHand.size() < maxInHand) {
+      const [job] = await boss.fetch<DeliveryJob>(queue, { ignoreGroups: inHand.passedOver() });
       if (job === undefined) return;
-      inHand.set(job.id, { job, done: runOne(job) });
+      inHand.add(job, runOne(job));
     }
   };
   const loop = async () => {
@@ -98,8 +100,8 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
     }
   };
   const touching = setInterval(() => {
-    const jobs = [...inHand.values()].map(({ job }) => job);
-    if (jobs.length > 0) boss.touch(queue, jobs).catch((error: unknown) => log.warn('jobs.error', { error }));
+    if (inHand.size() === 0) return;
+    boss.touch(queue, inHand.jobs()).catch((error: unknown) => log.warn('jobs.error', { error }));
   }, touchMs);
   const looping = loop();
   const stop = async (timeoutMs: number) => {
@@ -107,7 +109,7 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
     wake.abort();
     await looping;
     const timer = setTimeout(() => calledOff.abort(new Error('the process stops')), timeoutMs);
-    await Promise.all([...inHand.values()].map(({ done }) => done));
+    await inHand.empty();
     clearTimeout(timer);
     clearInterval(touching);
   };
@@ -115,18 +117,40 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
   return { stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
 }
 
-async function settle(boss: PgBoss, job: Job<DeliveryJob>, run: () => Promise<void>): Promise<void> {
+async function settle<Outcome>(boss: PgBoss, job: Job<DeliveryJob>, run: () => Promise<Outcome>) {
+  let outcome: Outcome;
   try {
-    await run();
+    outcome = await run();
   } catch (error) {
     await boss.fail(queue, job, { message: error instanceof Error ? error.message : String(error) });
-    return;
+    return undefined;
   }
   await boss.complete(queue, job);
+  return outcome;
 }
 
-function fullEndpoints(inHand: Iterable<{ readonly job: Job<DeliveryJob> }>): string[] {
-  const counts = new Map<string, number>();
-  for (const { job } of inHand) counts.set(job.data.endpointId, (counts.get(job.data.endpointId) ?? 0) + 1);
-  return [...counts].flatMap(([endpointId, count]) => (count >= maxOfEndpoint ? [endpointId] : []));
+/** The jobs in hand, and which endpoints get no more for now. */
+function createHand() {
+  const entries = new Map<string, { readonly job: Job<DeliveryJob>; readonly done: Promise<void> }>();
+  const pausedUntilMs = new Map<string, number>();
+  const jobs = () => [...entries.values()].map(({ job }) => job);
+  return {
+    jobs,
+    size: () => entries.size,
+    add: (job: Job<DeliveryJob>, done: Promise<void>) => entries.set(job.id, { job, done }),
+    delete: ({ id, data }: Job<DeliveryJob>, isPaused: boolean) => {
+      entries.delete(id);
+      if (isPaused) pausedUntilMs.set(data.endpointId, performance.now() + pausedMs);
+    },
+    passedOver: (): string[] => {
+      for (const [endpointId, untilMs] of pausedUntilMs) {
+        if (untilMs <= performance.now()) pausedUntilMs.delete(endpointId);
+      }
+      const counts = new Map<string, number>();
+      for (const { data } of jobs()) counts.set(data.endpointId, (counts.get(data.endpointId) ?? 0) + 1);
+      const full = [...counts].flatMap(([endpointId, count]) => (count >= maxOfEndpoint ? [endpointId] : []));
+      return [...full, ...pausedUntilMs.keys()];
+    },
+    empty: () => Promise.all([...entries.values()].map(({ done }) => done)),
+  };
 }

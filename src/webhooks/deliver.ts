@@ -23,13 +23,17 @@ const longestPauseSeconds = 300;
 
 /** Makes one attempt and plans the next; an attempt that was made already is not made again. Throws when the database is away, or the
  *  process stops meanwhile: the attempt is then made anew, so that a message may arrive twice. */
-export async function deliver(deps: DeliverDeps, job: DeliveryJob, signal: AbortSignal): Promise<void> {
+export async function deliver(deps: DeliverDeps, job: DeliveryJob, signal: AbortSignal): Promise<'DONE' | 'PAUSED'> {
   const due = await findDue(deps.db, job.deliveryId, job.attempt);
-  if (due === undefined) return;
-  if (due.pausedSeconds !== null) return putOff(deps, due, job.attempt);
+  if (due === undefined) return 'DONE';
+  if (due.pausedSeconds !== null) {
+    await putOff(deps, due, job.attempt);
+    return 'PAUSED';
+  }
   const outcome = await attempt(deps, due, signal);
   deps.metrics.webhookAttempts.inc({ outcome: outcome.error ?? 'OK' });
   await settle(deps, due, job.attempt, outcome);
+  return 'DONE';
 }
 
 async function putOff(deps: DeliverDeps, due: DueDelivery, attempt: number): Promise<void> {
