@@ -32,10 +32,10 @@ export function addWebhookMutations(builder: Builder, { inputs, userError, pageI
   const eventType = inputs.enums.get('WebhookEventType')?.type;
   if (eventType === undefined) throw new Error('an endpoint has no WebhookEventType');
   const types = addWebhooks(builder, eventType, pageInfo);
-  const withSecret = defineSecretPayload(builder, types, userError);
+  const payload = defineSecretPayload(builder, types, userError);
   builder.mutationField('createWebhookEndpoint', (t) =>
     t.field({
-      type: withSecret,
+      type: payload,
       description: 'From now on a URL is told of what becomes of tasks, in messages after Standard Webhooks.',
       args: { input: t.arg({ type: create.type, required: true, description: 'Where to, and what.' }) },
       ...cost,
@@ -47,10 +47,16 @@ export function addWebhookMutations(builder: Builder, { inputs, userError, pageI
       },
     }),
   );
+  addRotation(builder, inputs, payload);
+  addChanges(builder, inputs, types, userError);
+  addSending(builder, types, userError);
+}
+
+function addRotation(builder: Builder, inputs: InputTypes, payload: ObjectType<Payload<EndpointWithSecret>>): void {
   const rotate = inputType(inputs, 'RotateWebhookSecretInput', rotateInput, 'Whose secret.');
   builder.mutationField('rotateWebhookSecret', (t) =>
     t.field({
-      type: withSecret,
+      type: payload,
       description: 'Makes a new secret. For a while the one before signs too: messages carry both signatures.',
       args: {
         input: t.arg({ type: rotate.type, required: true, description: 'Whose, and how soon the old one ends.' }),
@@ -64,8 +70,6 @@ export function addWebhookMutations(builder: Builder, { inputs, userError, pageI
       },
     }),
   );
-  addChanges(builder, inputs, types, userError);
-  addSending(builder, types, userError);
 }
 
 function defineSecretPayload(

@@ -52,14 +52,7 @@ export function addWebhooks(builder: Builder, eventType: EnumType<string>, pageI
 }
 
 function defineEndpoint(builder: Builder, eventType: EnumType<string>): ObjectType<Endpoint> {
-  const reason = builder.enumType('WebhookDisabledReason', {
-    description: 'Why an endpoint is told nothing.',
-    values: {
-      REQUESTED: { value: 'REQUESTED', description: 'Its owner said so.' },
-      GONE: { value: 'GONE', description: 'It answered 410.' },
-      FAILING: { value: 'FAILING', description: 'It failed for three days, at least ten times, without a success.' },
-    } as const,
-  });
+  const reason = defineReason(builder);
   return builder.objectRef<Endpoint>('WebhookEndpoint').implement({
     description: 'Where a project is told of its tasks. Its secret is shown only when it is made.',
     fields: (t) => ({
@@ -92,6 +85,17 @@ function defineEndpoint(builder: Builder, eventType: EnumType<string>): ObjectTy
       }),
       disabledReason: t.expose('disabled_reason', { type: reason, nullable: true, description: 'Why.' }),
     }),
+  });
+}
+
+function defineReason(builder: Builder): EnumType<NonNullable<Endpoint['disabled_reason']>> {
+  return builder.enumType('WebhookDisabledReason', {
+    description: 'Why an endpoint is told nothing.',
+    values: {
+      REQUESTED: { value: 'REQUESTED', description: 'Its owner said so.' },
+      GONE: { value: 'GONE', description: 'It answered 410.' },
+      FAILING: { value: 'FAILING', description: 'It failed for three days, at least ten times, without a success.' },
+    } as const,
   });
 }
 

@@ -21,7 +21,7 @@ export interface DeliveryJobs {
   enqueue(tx: Tx, jobs: readonly (DeliveryJob & { readonly afterSeconds?: number })[]): Promise<void>;
   /** Calls `run` for jobs until stop, a few at a time, of one endpoint fewer. */
   work(run: RunDelivery): void;
-  /** Takes no new job; calls off those in hand that take longer than the bound. May be called twice. */
+  /** Takes no new job; calls off those in hand that take longer than the bound. */
   stop(timeoutMs: number): Promise<void>;
 }
 
@@ -99,10 +99,7 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
       await delay(pollMs, undefined, { signal: wake.signal }).catch(() => undefined);
     }
   };
-  const touching = setInterval(() => {
-    if (inHand.size() === 0) return;
-    boss.touch(queue, inHand.jobs()).catch((error: unknown) => log.warn('jobs.error', { error }));
-  }, touchMs);
+  const touching = setInterval(() => touch(boss, inHand.jobs(), log), touchMs);
   const looping = loop();
   const stop = async (timeoutMs: number) => {
     isStopping = true;
@@ -113,8 +110,13 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
     clearTimeout(timer);
     clearInterval(touching);
   };
-  let stopped: Promise<void> | undefined;
-  return { stop: (timeoutMs) => (stopped ??= stop(timeoutMs)) };
+  return { stop };
+}
+
+/** Tells the queue that their worker lives. */
+function touch(boss: PgBoss, jobs: readonly Job<DeliveryJob>[], log: Log): void {
+  if (jobs.length === 0) return;
+  boss.touch(queue, [...jobs]).catch((error: unknown) => log.warn('jobs.error', { error }));
 }
 
 async function settle<Outcome>(boss: PgBoss, job: Job<DeliveryJob>, run: () => Promise<Outcome>) {

@@ -2,7 +2,7 @@ import { Webhook } from 'standardwebhooks';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DeliveryJob } from '../tasks/delivery-jobs.ts';
-import { type DueDelivery, findDue, lockEndpoint, noteOutcome, postpone, recordAttempt } from './deliveries.ts';
+import { type DueDelivery, findDue, lockEndpoint, noteOutcome, postpone, recordAttempt } from './attempts.ts';
 import { disableEndpoint } from './endpoints.ts';
 import { type Outcome, send } from './sender.ts';
 import type { Webhooks } from './webhooks.ts';
