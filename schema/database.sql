@@ -373,6 +373,66 @@ create table vouchers (
   constraint vouchers_type_check CHECK ((type = ANY (ARRAY['DISCOUNT_VOUCHER'::text, 'GIFT_VOUCHER'::text, 'LOYALTY_CARD'::text])))
 );
 
+create table webhook_attempts (
+  delivery_id uuid not null,
+  number integer not null,
+  at timestamp(3) with time zone not null default clock_timestamp(),
+  status integer,
+  duration_ms integer not null,
+  answer text,
+  error text,
+  constraint webhook_attempts_answer_check CHECK ((length(answer) <= 1000)),
+  constraint webhook_attempts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE,
+  constraint webhook_attempts_pkey PRIMARY KEY (delivery_id, number)
+);
+
+create table webhook_deliveries (
+  id uuid not null default gen_random_uuid(),
+  endpoint_id uuid not null,
+  task_id text collate "C",
+  version integer,
+  type text not null,
+  body text not null,
+  state text not null default 'PENDING'::text,
+  attempts integer not null default 0,
+  created_at timestamp(3) with time zone not null default clock_timestamp(),
+  expires_at timestamp(3) with time zone not null default (clock_timestamp() + '1 day'::interval),
+  next_attempt_at timestamp(3) with time zone default clock_timestamp(),
+  completed_at timestamp(3) with time zone,
+  constraint webhook_deliveries_check CHECK (((state = 'PENDING'::text) = (completed_at IS NULL))),
+  constraint webhook_deliveries_check1 CHECK (((state = 'PENDING'::text) = (next_attempt_at IS NOT NULL))),
+  constraint webhook_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoints(id) ON DELETE CASCADE,
+  constraint webhook_deliveries_pkey PRIMARY KEY (id),
+  constraint webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['PENDING'::text, 'SUCCEEDED'::text, 'FAILED'::text])))
+);
+
+create table webhook_endpoints (
+  id uuid not null,
+  project_id uuid not null,
+  url text not null,
+  events text[] not null,
+  description text,
+  secret bytea not null,
+  previous_secret bytea,
+  previous_secret_until timestamp(3) with time zone,
+  created_at timestamp(3) with time zone not null default clock_timestamp(),
+  updated_at timestamp(3) with time zone not null default clock_timestamp(),
+  failures integer not null default 0,
+  failing_since timestamp(3) with time zone,
+  paused_until timestamp(3) with time zone,
+  disabled_at timestamp(3) with time zone,
+  disabled_reason text,
+  constraint webhook_endpoints_check CHECK (((previous_secret IS NULL) = (previous_secret_until IS NULL))),
+  constraint webhook_endpoints_check1 CHECK (((failures = 0) = (failing_since IS NULL))),
+  constraint webhook_endpoints_check2 CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
+  constraint webhook_endpoints_description_check CHECK ((length(description) <= 1000)),
+  constraint webhook_endpoints_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['REQUESTED'::text, 'GONE'::text, 'FAILING'::text]))),
+  constraint webhook_endpoints_events_check CHECK ((cardinality(events) > 0)),
+  constraint webhook_endpoints_pkey PRIMARY KEY (id),
+  constraint webhook_endpoints_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+  constraint webhook_endpoints_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2000)))
+);
+
 CREATE INDEX chunks_left ON public.chunks USING btree (task_id, number) WHERE (applied_at IS NULL);
 
 CREATE INDEX customers_project ON public.customers USING btree (project_id, id);
@@ -416,6 +476,14 @@ CREATE INDEX turns_project ON public.turns USING btree (project_id);
 CREATE INDEX vouchers_campaign ON public.vouchers USING btree (campaign_id, id) WHERE (campaign_id IS NOT NULL);
 
 CREATE INDEX vouchers_created ON public.vouchers USING btree (project_id, created_at DESC, id DESC);
+
+CREATE INDEX webhook_deliveries_completed ON public.webhook_deliveries USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+
+CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, created_at, id);
+
+CREATE INDEX webhook_deliveries_pending ON public.webhook_deliveries USING btree (endpoint_id) WHERE (state = 'PENDING'::text);
+
+CREATE INDEX webhook_endpoints_project ON public.webhook_endpoints USING btree (project_id, created_at);
 
 CREATE OR REPLACE FUNCTION public.guard_chunk()
  RETURNS trigger

@@ -9,6 +9,7 @@ import { openMemoryBus } from './progress/memory-bus.ts';
 import { openRedisBus } from './progress/redis-bus.ts';
 import type { EngineDeps } from './tasks/engine.ts';
 import { openJobs } from './tasks/jobs.ts';
+import { announceState } from './webhooks/events.ts';
 
 /** What one process has open, whatever its role. */
 export interface App {
@@ -45,6 +46,7 @@ export async function openApp(config: Config, databaseUrl: string, log: Log): Pr
     db: client.db,
     jobs,
     operations,
+    entered: (tx, snapshot) => announceState({ deliveries: jobs.deliveries, operations }, tx, snapshot),
     publish: (snapshot) => bus.publish(snapshot),
     limits: { maxItems: config.BULKCAST_MAX_ITEMS, maxCsvLineBytes: 1_048_576 },
     keepKeysDays: config.BULKCAST_KEEP_KEYS_DAYS,

@@ -45,7 +45,9 @@ const settings = z.object({
     .string()
     .min(32)
     .optional()
-    .describe('Signs tokens and links, at least 32 characters, the same for all gateways; required with DATABASE_URL'),
+    .describe(
+      'Signs tokens and links and seals the secrets of webhooks, at least 32 characters, the same for all processes; required with DATABASE_URL',
+    ),
   BULKCAST_LOG: z.enum(logLevels).default('info').describe('Least level that is logged'),
   BULKCAST_WORKER_SLOTS: integer(2, 1, 64).describe('Chunks that a worker applies at a time'),
   BULKCAST_DATABASE_CONNECTIONS: integer(10, 2, 500).describe(
@@ -125,6 +127,11 @@ const settings = z.object({
   BULKCAST_MAX_ADDRESS_CONNECTIONS: integer(20_000, 0, 10_000_000).describe(
     'The same for each address; a trusted proxy has all',
   ),
+  BULKCAST_WEBHOOK_NETWORKS: networks
+    .optional()
+    .describe(
+      'Internal networks that webhooks may go to, also without TLS, such as `10.1.0.0/16`, separated by commas; default: none',
+    ),
   BULKCAST_BOOTSTRAP_APP_ID: z.string().min(1).max(200).optional().describe('First project: its X-App-Id'),
   BULKCAST_BOOTSTRAP_APP_TOKEN: z.string().min(16).max(200).optional().describe('First project: its X-App-Token'),
   BULKCAST_BOOTSTRAP_USERNAME: z.string().min(1).max(200).optional().describe('First project: its merchant'),
@@ -207,7 +214,7 @@ function findContradictions(given: Environment): string[] {
   }
   if (DATABASE_URL === undefined) return problems;
   if (BULKCAST_SECRET === undefined) {
-    problems.push('  BULKCAST_SECRET: required with DATABASE_URL: every gateway accepts the tokens of the others');
+    problems.push('  BULKCAST_SECRET: required with DATABASE_URL: every process reads what others signed or sealed');
   }
   const { BULKCAST_DATABASE_CONNECTIONS: connections = '10', BULKCAST_MAX_UPLOADS: uploads = '4' } = given;
   if (Number(connections) < Number(uploads) + 4) {

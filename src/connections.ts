@@ -1,6 +1,6 @@
 import type { Server, ServerOptions } from 'node:http';
-import { BlockList, isIPv6 } from 'node:net';
-import { networkOf } from './address.ts';
+import { isIPv6 } from 'node:net';
+import { networkOf, readNetworks } from './address.ts';
 import type { Config } from './config.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -40,15 +40,4 @@ export function boundConnections(server: Server, bounds: Bounds, metrics: Pick<M
       else open.delete(network);
     });
   });
-}
-
-function readNetworks(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = '', prefix] = network.split('/');
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return list;
 }

@@ -12,6 +12,7 @@ import type { PolledTasks } from './progress/polled-tasks.ts';
 import type { TaskReader } from './progress/task-reader.ts';
 import type { EngineDeps } from './tasks/engine.ts';
 import type { UploadReader } from './uploads.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** What every door of a gateway is given. */
 export interface GatewayDeps {
@@ -32,6 +33,7 @@ export interface GatewayDeps {
   readonly auth: Auth;
   readonly limits: RateLimits;
   readonly links: SignedLinks;
+  readonly webhooks: Webhooks;
   /** Where clients reach the gateways, without a slash at the end; known only after it listens. */
   readonly publicUrl: () => string;
 }

@@ -19,6 +19,7 @@ import { createTaskReader } from './progress/task-reader.ts';
 import { answerUnreadablePath, registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
 import { createUploadReader } from './uploads.ts';
+import { createWebhooks } from './webhooks/webhooks.ts';
 
 /** Starts to listen, with every door open. Its stop ends the streams first: 1012 on a WebSocket. */
 export async function startGateway(app: App, secret: string): Promise<Listener> {
@@ -47,6 +48,7 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
     auth: openAuth({ db: app.db, log: app.log, secret, maxAgeMs: config.BULKCAST_CREDENTIALS_MAX_AGE_MS }),
     limits: openRateLimits({ config, counter: app.bus.counter, log: app.log, secret }),
     links: createSignedLinks({ secret, seconds: config.BULKCAST_LINK_SECONDS, publicUrl }),
+    webhooks: createWebhooks(app.engine, secret, config.BULKCAST_WEBHOOK_NETWORKS),
     publicUrl,
   };
   const server = createServer(config, app.log);

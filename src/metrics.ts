@@ -13,6 +13,7 @@ export interface Metrics {
   readonly busUp: Gauge;
   readonly busInterruptions: Counter;
   readonly subscribers: Gauge<'kind'>;
+  readonly webhookAttempts: Counter<'outcome'>;
   readonly requestSeconds: Histogram<'door' | 'status'>;
   readonly connectionsRefused: Counter<'bound'>;
 }
@@ -82,6 +83,12 @@ export function createMetrics(): Metrics {
       name: 'bulkcast_subscribers',
       help: 'Open subscriptions of this gateway by kind, and polls that wait for a change',
       labelNames: ['kind'],
+      registers,
+    }),
+    webhookAttempts: new Counter({
+      name: 'bulkcast_webhook_attempts_total',
+      help: 'Attempts to deliver webhooks, by outcome: OK, or the class of the error',
+      labelNames: ['outcome'],
       registers,
     }),
     requestSeconds: new Histogram({

@@ -4,6 +4,7 @@ import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
 import { type Expired, expireItems, expireKeys, expireTasks, sweepLeftovers } from './tasks/expiry.ts';
+import { pruneDeliveries } from './webhooks/deliveries.ts';
 
 export interface Retention {
   /** Waits for the batch in hand. May be called twice. */
@@ -16,14 +17,23 @@ type Keep = 'BULKCAST_KEEP_ITEMS_DAYS' | 'BULKCAST_KEEP_TASKS_DAYS';
 /** Deletes one batch of what is due, in one statement, and returns how much it was. */
 type Expire = (db: Database) => Promise<Expired>;
 
-/** Everything that expires, one line each. One that deletes rows by another function: `async (db) => ({ what: await prune(db, …) })`. */
+/** Everything that expires. */
 function expiriesOf(config: Pick<Config, Keep>): Expire[] {
   return [
     expireKeys,
     (db) => expireItems(db, config.BULKCAST_KEEP_ITEMS_DAYS),
     (db) => expireTasks(db, config.BULKCAST_KEEP_TASKS_DAYS),
     sweepLeftovers,
+    async (db) => ({
+      webhook_deliveries: await pruneDeliveries(db, daysAgo(config.BULKCAST_KEEP_TASKS_DAYS), deliveriesBatch),
+    }),
   ];
+}
+
+const deliveriesBatch = 1_000;
+
+function daysAgo(days: number): Date {
+  return new Date(Date.now() - days * 86_400_000);
 }
 
 /** How often a worker asks whether it is its round. */

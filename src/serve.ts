@@ -8,7 +8,7 @@ import type { Log } from './log.ts';
 import { startMetricsServer } from './metrics-server.ts';
 import { startRetention } from './retention.ts';
 import { openStandalone } from './standalone.ts';
-import { startWorker } from './worker.ts';
+import { startDeliveries, startWorker } from './worker.ts';
 
 export interface Service {
   /** Where the process listens. */
@@ -42,6 +42,7 @@ export async function serve(config: Config, log: Log): Promise<Service> {
     opened.defer(() => metrics.stop(gatewayStopMs));
   }
   if (config.BULKCAST_ROLE !== 'gateway') {
+    startDeliveries(app, place.secret);
     await startWorker(app);
     const retention = startRetention(app);
     opened.defer(() => retention.stop());

@@ -26,17 +26,21 @@ function arrows(from: RegExp, to: RegExp): string[] {
 
 describe('the arrows that must never be', () => {
   test('the engine knows no operation, no door and no push', () => {
-    expect(arrows(/^src\/tasks\//, /^src\/(operations|progress|graphql|rest)\//)).toEqual([]);
+    expect(arrows(/^src\/tasks\//, /^src\/(operations|progress|graphql|rest|webhooks)\//)).toEqual([]);
   });
 
   test('operations do not import each other, nor the store, nor a door', () => {
     const between = arrows(/^src\/operations\/(?!index\.ts)/, /^src\/operations\//);
-    const elsewhere = arrows(/^src\/operations\//, /^src\/(tasks\/store\.ts|rest\/|graphql\/|progress\/)/);
+    const elsewhere = arrows(/^src\/operations\//, /^src\/(tasks\/store\.ts|rest\/|graphql\/|progress\/|webhooks\/)/);
     expect([...between, ...elsewhere]).toEqual([]);
   });
 
   test('the doors do not import each other', () => {
     expect([...arrows(/^src\/graphql\//, /^src\/rest\//), ...arrows(/^src\/rest\//, /^src\/graphql\//)]).toEqual([]);
+  });
+
+  test('webhooks know no operation, no door and no push', () => {
+    expect(arrows(/^src\/webhooks\//, /^src\/(operations|progress|graphql|rest)\//)).toEqual([]);
   });
 
   test('the doors hold no SQL', () => {

@@ -9,6 +9,7 @@ import type {
   SkusTable,
 } from './catalog-tables.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { WebhookAttemptsTable, WebhookDeliveriesTable, WebhookEndpointsTable } from './webhook-tables.ts';
 
 /** The tables of schema/migrations, as Kysely sees them. Timestamps are Dates; numeric and bigint money are noted each. */
 export interface Tables {
@@ -31,6 +32,9 @@ export interface Tables {
   products: ProductsTable;
   skus: SkusTable;
   orders: OrdersTable;
+  webhook_endpoints: WebhookEndpointsTable;
+  webhook_deliveries: WebhookDeliveriesTable;
+  webhook_attempts: WebhookAttemptsTable;
 }
 
 export type { Json, JsonObject } from './json.ts';

@@ -89,7 +89,7 @@ function enumType(types: InputTypes, name: string, schema: z.ZodEnum): EnumType<
   const descriptions = new Map(Object.entries(schema.meta()?.values ?? {}));
   const values = schema.options.map((value) => {
     const description = descriptions.get(String(value)) ?? `The wire's \`${value}\`.`;
-    return [String(value).toUpperCase(), { value: String(value), description }];
+    return [String(value).toUpperCase().replaceAll('.', '_'), { value: String(value), description }];
   });
   const type = types.builder.enumType(name, {
     description: schema.description ?? '',

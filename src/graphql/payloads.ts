@@ -14,7 +14,7 @@ export interface Payload<Value> {
 export function definePayload<Value extends object>(
   builder: Builder,
   name: string,
-  field: 'task' | 'program' | 'schema',
+  field: 'task' | 'program' | 'schema' | 'endpoint' | 'delivery',
   type: ObjectType<Value> | UnionType<Value>,
   userError: ObjectType<UserError>,
 ): ObjectType<Payload<Value>> {

@@ -19,6 +19,7 @@ import { defineCards, defineFailures } from './task-lists.ts';
 import { defineTasks } from './tasks.ts';
 import { defineUserError } from './user-errors.ts';
 import { addWatchTokens } from './watch-tokens.ts';
+import { addWebhookMutations } from './webhook-mutations.ts';
 
 /** The schema for these operations, its types in alphabetical order. Throws when an operation's input cannot be said in it. */
 export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema {
@@ -44,6 +45,7 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   addRetry(builder, taskPayload);
   addMetadataSchemas(builder, inputs, userError);
   addWatchTokens(builder, inputs, userError);
+  addWebhookMutations(builder, { inputs, userError, pageInfo });
   addSubscriptions(builder, { tasks, filter });
   return builder.toSchema();
 }

@@ -13,7 +13,10 @@ const input = z.object({
   file: upload(
     'A CSV file, UTF-8, with a header line. Columns: Code, Voucher Type, Value, Discount Type, Category, Start Date, Expiration Date, Redemption Limit, Redeemed Quantity, Redeemed Amount, Active, Additional Info; any other is metadata.',
   ),
-  webhooks_enable: z.boolean().default(false).describe('Whether webhooks tell of each code created or updated.'),
+  webhooks_enable: z
+    .boolean()
+    .default(false)
+    .describe('Whether webhooks tell of this import: of the task, never of its codes.'),
 });
 
 const parameters = z.object({ header: z.array(z.string()) });

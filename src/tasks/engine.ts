@@ -1,4 +1,4 @@
-import type { Database } from '../db/client.ts';
+import type { Database, Tx } from '../db/client.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Jobs } from './jobs.ts';
@@ -11,6 +11,8 @@ export interface EngineDeps {
   readonly jobs: Jobs;
   /** Every operation there is, by its stored name. */
   readonly operations: ReadonlyMap<string, AnyOperation>;
+  /** Called in the transaction in which a task enters a state: what it writes is committed or lost with the change. */
+  readonly entered: (tx: Tx, snapshot: Snapshot) => Promise<void>;
   /** Hands a committed snapshot to the bus. Never throws and never waits: a lost one is read again from the database. */
   readonly publish: (snapshot: Snapshot) => void;
   readonly limits: OperationLimits;

@@ -1,6 +1,7 @@
 import { fromKysely, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Tx } from '../db/client.ts';
 import type { Log } from '../log.ts';
+import { type DeliveryJobs, openDeliveryJobs } from './delivery-jobs.ts';
 import { RedactedError } from './faults.ts';
 
 /** What a worker is asked to do: apply one chunk of one task; null: end a task that is being canceled. */
@@ -15,6 +16,8 @@ export interface Jobs {
   enqueue(tx: Tx, jobs: readonly (ChunkJob & { readonly turn: number })[]): Promise<void>;
   /** Calls `run` for the chunks of jobs, at most `slots` at a time, until stop; a throw is retried, then handed to `giveUp`. */
   work(slots: number, run: RunChunk, giveUp: GiveUp): Promise<void>;
+  /** The queue of webhooks. */
+  readonly deliveries: DeliveryJobs;
   /** Takes no new job, waits for those in hand up to the bound, closes the connections. May be called twice. */
   stop(timeoutMs: number): Promise<void>;
 }
@@ -36,13 +39,15 @@ const deadQueue = 'chunks.dead';
 /** A worker that has not been heard of for 10 s is dead (the least pg-boss allows). */
 const heartbeatSeconds = 10;
 const superviseIntervalSeconds = 2;
+/** A receiver that takes longer gets its message again. */
+const deliveriesStopMs = 2_000;
 
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const works = options.role === 'worker';
   const boss = new PgBoss({
     connectionString: options.databaseUrl,
     application_name: `bulkcast jobs ${options.role}`,
-    max: works ? options.slots + 3 : 2,
+    max: works ? options.slots + 4 : 2,
     supervise: works,
     schedule: false,
     superviseIntervalSeconds,
@@ -54,11 +59,18 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   boss.on('warning', (warning) => options.log.debug('jobs.warning', { warning }));
   await boss.start();
   await createQueues(boss);
+  const deliveries = await openDeliveryJobs(boss, options.log);
+  const stop = async (timeoutMs: number) => {
+    const deadlineMs = performance.now() + timeoutMs;
+    await deliveries.stop(Math.min(timeoutMs / 2, deliveriesStopMs));
+    await boss.stop({ graceful: true, timeout: Math.max(deadlineMs - performance.now(), 1000) });
+  };
   let stopped: Promise<void> | undefined;
   return {
+    deliveries,
     enqueue: (tx, jobs) => enqueue(boss, tx, jobs),
     work: (slots, run, giveUp) => work(boss, slots, run, giveUp),
-    stop: (timeoutMs) => (stopped ??= boss.stop({ graceful: true, timeout: Math.max(timeoutMs, 1000) })),
+    stop: (timeoutMs) => (stopped ??= stop(timeoutMs)),
   };
 }
 

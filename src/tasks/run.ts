@@ -42,7 +42,7 @@ async function commitChunk(deps: EngineDeps, task: Snapshot, chunk: number, appl
   const startedMs = performance.now();
   try {
     const applied = await deps.db.transaction().execute(async (tx) => {
-      const outcome = await applyChunk(tx, operation, task, chunk, apply);
+      const outcome = await applyChunk(deps, tx, operation, task, chunk, apply);
       await passTurn(deps, tx, outcome?.snapshot ?? task, chunk);
       return outcome;
     });
@@ -83,6 +83,7 @@ export interface AppliedChunk {
 /** Everything of one chunk, in the caller's transaction: effects, failures, counters and the ledger. Nothing when the chunk
  *  is applied already. */
 export async function applyChunk(
+  deps: Pick<EngineDeps, 'entered'>,
   tx: Tx,
   operation: AnyOperation,
   task: Snapshot,
@@ -98,7 +99,10 @@ export async function applyChunk(
   const failed = failures.length;
   const succeeded = chunk.size - failed;
   const snapshot = await countChunk(tx, task.id, succeeded, failed);
-  if (snapshot.state === 'SUCCEEDED') await operation.finish?.(context);
+  if (snapshot.state === 'SUCCEEDED') {
+    await operation.finish?.(context);
+    await deps.entered(tx, snapshot);
+  }
   return { snapshot, succeeded, failed };
 }
 
@@ -111,6 +115,7 @@ export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void
     const { id: taskId, projectId, parameters, operation } = failed;
     await operationOf(deps.operations, operation).abandon?.({ tx, taskId, projectId, parameters });
     await leaveLine(tx, taskId);
+    await deps.entered(tx, failed);
     await handOut(deps, tx, projectId);
     return failed;
   });
@@ -121,7 +126,11 @@ export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void
 }
 
 async function announceRunning(deps: EngineDeps, task: Snapshot): Promise<Snapshot | undefined> {
-  const running = await markRunning(deps.db, task.id);
+  const running = await deps.db.transaction().execute(async (tx) => {
+    const marked = await markRunning(tx, task.id);
+    if (marked !== undefined) await deps.entered(tx, marked);
+    return marked;
+  });
   if (running === undefined) return undefined;
   deps.log.info('task.running', { task: task.id, operation: task.operation, total: task.total });
   deps.publish(running);

@@ -96,7 +96,7 @@ async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input:
     startedBy,
   });
   if (chunkCount === 0) return task;
-  if (request.inline) return applyAll(tx, operation, task, chunkCount);
+  if (request.inline) return applyAll(deps, tx, operation, task, chunkCount);
   await handOut(deps, tx, projectId);
   return task;
 }
@@ -112,13 +112,22 @@ export async function stageTask(
   const { name, model, chunkSize } = operation;
   const id = newTaskId(model, task.createdAt);
   const { total, chunkCount } = await stageChunks(tx, id, items, { chunkSize, maxItems: deps.limits.maxItems });
-  return { task: await insertTask(tx, { ...task, id, model, operation: name, parameters, total }), chunkCount };
+  const snapshot = await insertTask(tx, { ...task, id, model, operation: name, parameters, total });
+  await deps.entered(tx, snapshot);
+  return { task: snapshot, chunkCount };
 }
 
-async function applyAll(tx: Tx, operation: AnyOperation, task: Snapshot, chunkCount: number): Promise<Snapshot> {
+async function applyAll(
+  deps: EngineDeps,
+  tx: Tx,
+  operation: AnyOperation,
+  task: Snapshot,
+  chunkCount: number,
+): Promise<Snapshot> {
   let snapshot = (await markRunning(tx, task.id)) ?? task;
+  await deps.entered(tx, snapshot);
   for (let number = 0; number < chunkCount; number += 1) {
-    const applied = await applyChunk(tx, operation, task, number);
+    const applied = await applyChunk(deps, tx, operation, task, number);
     if (applied !== undefined) snapshot = applied.snapshot;
   }
   return snapshot;

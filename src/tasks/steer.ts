@@ -77,6 +77,7 @@ export async function settleCanceling(deps: EngineDeps, id: string): Promise<Sna
     const { id: taskId, projectId, parameters, operation } = canceled;
     await operationOf(deps.operations, operation).abandon?.({ tx, taskId, projectId, parameters });
     await leaveLine(tx, taskId);
+    await deps.entered(tx, canceled);
     await handOut(deps, tx, projectId);
     return canceled;
   });
@@ -103,7 +104,9 @@ async function steer(
 ): Promise<Snapshot> {
   const changed = await deps.db.transaction().execute(async (tx) => {
     const task = await changeState(tx, request, change);
-    if (task !== undefined) await then(tx, task);
+    if (task === undefined) return undefined;
+    await deps.entered(tx, task);
+    await then(tx, task);
     return task;
   });
   if (changed !== undefined) {

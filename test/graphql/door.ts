@@ -8,6 +8,7 @@ import { openFeeds } from '../../src/progress/feeds.ts';
 import { openPolledTasks } from '../../src/progress/polled-tasks.ts';
 import { createTaskReader } from '../../src/progress/task-reader.ts';
 import { createUploadReader } from '../../src/uploads.ts';
+import { createWebhooks } from '../../src/webhooks/webhooks.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import type { TestApp } from '../support/gateway.ts';
 
@@ -50,6 +51,7 @@ export async function openDoor({ app }: TestApp, limits?: { readonly slowReaderM
       links,
       publicUrl: () => '',
       uploads,
+      webhooks: createWebhooks(app.engine, secret, undefined),
     },
     limits,
   );

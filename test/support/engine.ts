@@ -41,6 +41,7 @@ export async function openTestEngine(operations: readonly AnyOperation[]): Promi
     db,
     jobs,
     operations: new Map(operations.map((operation) => [operation.name, operation])),
+    entered: async () => {},
     publish: (snapshot) => published.push(snapshot),
     limits: { maxItems: 1_000_000, maxCsvLineBytes: 1_048_576 },
     keepKeysDays: 7,

@@ -6,7 +6,7 @@ import { readConfig } from '../../src/config.ts';
 import { startGateway } from '../../src/gateway.ts';
 import type { Listener } from '../../src/listen.ts';
 import type { Log, LogFields, LogLevel } from '../../src/log.ts';
-import { startWorker } from '../../src/worker.ts';
+import { startDeliveries, startWorker } from '../../src/worker.ts';
 import { atEndOfFile } from './at-end.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
@@ -75,7 +75,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   };
   atEndOfFile(() => (stopped ??= stop()));
   gateway = await startGateway(app, secret);
-  if (role === 'all') await startWorker(app);
+  if (role === 'all') {
+    startDeliveries(app, secret);
+    await startWorker(app);
+  }
   return {
     url: gateway.url,
     wsUrl: `${gateway.url.replace(/^http/, 'ws')}/graphql`,

@@ -31,6 +31,7 @@ test('a task whose worker is killed several times ends by itself with each card 
     db,
     jobs,
     operations,
+    entered: async () => {},
     publish: () => {},
     limits,
     keepKeysDays: 7,
