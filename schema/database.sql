@@ -76,9 +76,18 @@ create table customers (
   metadata jsonb,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint customers_pkey PRIMARY KEY (id),
   constraint customers_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint customers_project_id_source_id_key UNIQUE (project_id, source_id)
+);
+
+create table dry_run_records (
+  task_id text collate "C" not null,
+  name text collate "C" not null,
+  record jsonb,
+  constraint dry_run_records_pkey PRIMARY KEY (task_id, name),
+  constraint dry_run_records_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
 );
 
 create table failures (
@@ -197,6 +206,7 @@ create table orders (
   referrer_id text collate "C",
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE SET NULL,
   constraint orders_pkey PRIMARY KEY (id),
   constraint orders_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -216,6 +226,7 @@ create table products (
   metadata jsonb not null default '{}'::jsonb,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint products_pkey PRIMARY KEY (id),
   constraint products_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint products_project_id_source_id_key UNIQUE (project_id, source_id)
@@ -242,6 +253,7 @@ create table skus (
   metadata jsonb not null default '{}'::jsonb,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint skus_pkey PRIMARY KEY (id),
   constraint skus_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE,
   constraint skus_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -285,6 +297,7 @@ create table tasks (
   rate_items double precision not null default 0,
   rate_seconds double precision not null default 0,
   rate_at timestamp(3) with time zone,
+  kind text not null default 'RUN'::text,
   constraint tasks_change_reason_check CHECK ((length(change_reason) <= 1000)),
   constraint tasks_check CHECK ((processed = (succeeded + failed))),
   constraint tasks_check1 CHECK ((processed <= total)),
@@ -293,6 +306,7 @@ create table tasks (
   constraint tasks_check4 CHECK (((state = 'FAILED'::text) OR (error IS NULL))),
   constraint tasks_check5 CHECK ((updated_at >= created_at)),
   constraint tasks_failed_check CHECK ((failed >= 0)),
+  constraint tasks_kind_check CHECK ((kind = ANY (ARRAY['RUN'::text, 'DRY_RUN'::text, 'UNDO'::text]))),
   constraint tasks_model_check CHECK ((model = ANY (ARRAY['BULK_ISSUANCE'::text, 'ASYNC_ACTION'::text]))),
   constraint tasks_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES tasks(id) ON DELETE SET NULL,
   constraint tasks_pkey PRIMARY KEY (id),
@@ -338,6 +352,7 @@ create table vouchers (
   loyalty_points bigint,
   published_at timestamp(3) with time zone,
   deleted_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint vouchers_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id),
   constraint vouchers_check CHECK (((type = 'DISCOUNT_VOUCHER'::text) = (discount IS NOT NULL))),
   constraint vouchers_check1 CHECK (((type = 'GIFT_VOUCHER'::text) = (gift_amount IS NOT NULL))),
@@ -388,6 +403,16 @@ CREATE INDEX turns_project ON public.turns USING btree (project_id);
 CREATE INDEX vouchers_campaign ON public.vouchers USING btree (campaign_id, id) WHERE (campaign_id IS NOT NULL);
 
 CREATE INDEX vouchers_created ON public.vouchers USING btree (project_id, created_at DESC, id DESC);
+
+CREATE OR REPLACE FUNCTION public.forget_creator()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.created_by_task := null;
+  return new;
+end $function$
+;
 
 CREATE OR REPLACE FUNCTION public.guard_chunk()
  RETURNS trigger
@@ -449,6 +474,16 @@ begin
   return null;
 end $function$
 ;
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.vouchers FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.customers FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.orders FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.products FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.skus FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
 
 CREATE TRIGGER guard_chunk BEFORE UPDATE ON public.chunks FOR EACH ROW EXECUTE FUNCTION guard_chunk();
 

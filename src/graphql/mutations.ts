@@ -75,6 +75,7 @@ function addStart(
           defaultValue: 'NORMAL',
           description: "Which of the project's own tasks go first.",
         }),
+        ...(operation.records && { dryRun: t.arg.boolean(dryRunArgument) }),
       },
       ...costs({ own: startCost }),
       resolve: (_root, args, context) => {
@@ -87,6 +88,7 @@ function addStart(
             requestId: context.requestId,
             idempotencyKey: args.idempotencyKey ?? undefined,
             priority: args.priority ?? undefined,
+            isDryRun: args.dryRun ?? false,
             startedBy,
           }),
         );
@@ -94,6 +96,13 @@ function addStart(
     }),
   );
 }
+
+const dryRunArgument = {
+  defaultValue: false,
+  description:
+    'Only tells what would become of each item (`outcomes`), and writes nothing but the task. `runDryRun` starts it then. A key of a ' +
+    'dry run is not one of a start.',
+} as const;
 
 function addCreateProgram(builder: Builder, input: Input, userError: ObjectType<UserError>): void {
   const program = builder.objectRef<GiftCardProgram>('GiftCardProgram').implement({
