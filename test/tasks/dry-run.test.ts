@@ -3,7 +3,15 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../graphql/client.ts';
 import { runAction } from '../support/actions.ts';
 import { campaignsOf } from '../support/campaigns.ts';
-import { followedUp, followUp, readFailures, readOutcomes, runImport, startImport } from '../support/dry-runs.ts';
+import {
+  endedTask,
+  followedUp,
+  followUp,
+  readFailures,
+  readOutcomes,
+  runImport,
+  startImport,
+} from '../support/dry-runs.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { defineMetadata } from '../support/mutations.ts';
 
@@ -123,13 +131,10 @@ describe('a dry run foretells', () => {
 
   test('customers, named by our ids and by theirs', async () => {
     const random = seeded(5);
-    await defineMetadata(app, 'customer', { level: { type: 'string', required: true } } as never).catch(
-      () => undefined,
-    );
     await runAction(
       app,
       '/v1/customers/bulk/async',
-      old('cust').map((source_id) => ({ source_id, metadata: { level: 'x' } })),
+      old('cust').map((source_id) => ({ source_id })),
     );
     const stored = await app.app.db
       .selectFrom('customers')
@@ -158,13 +163,14 @@ describe('a dry run foretells', () => {
     expect(told.UPDATED?.length).toBeGreaterThan(100);
   });
 
-  test('products, then SKUs of them', async () => {
+  test('products, whose metadata is required where they are new, then SKUs of them', async () => {
     const random = seeded(6);
     await runAction(
       app,
       '/v1/products/bulk/async',
       old('prod').map((source_id) => ({ source_id, name: 'A' })),
     );
+    await defineMetadata(app, 'product', { color: { type: 'string', optional: false } });
     const products = Array.from({ length: 4_500 }, (_, row) => {
       const source = random.below(30) === 0 ? '' : nameOf(random, 'prod', row);
       return `${random.oneOf(['A', 'B', ''])},${source},${random.oneOf(['1.5', 'x', ''])},${random.oneOf(['red', ''])}`;
@@ -190,7 +196,17 @@ describe('a dry run foretells', () => {
       ...(random.below(50) === 0 && { id: 'ord_unknown' }),
       customer: { source_id: `buyer-${random.below(300)}`, name: random.oneOf(['Ann', 'Bob']) },
       amount: random.oneOf([100, 200]),
-      items: [{ product: { source_id: `thing-${random.below(200)}`, name: 'T', override: true }, quantity: 1 }],
+      items: [
+        {
+          product: {
+            source_id: `thing-${random.below(200)}`,
+            name: 'T',
+            override: true,
+            metadata: random.oneOf([{ color: 'red' }, { color: 'red' }, {}]),
+          },
+          quantity: 1,
+        },
+      ],
     }));
     const input = orders.map(({ items, ...order }) => ({ ...order, items }));
     const { told } = await foretell('orders', app, 'importOrders', toCamel(input) as object[], { field: 'orders' });
@@ -274,6 +290,58 @@ describe('a dry run', () => {
         },
       },
     });
+  });
+
+  test('has its own idempotency keys, and its failures are tried again by a dry run', async () => {
+    const items = [gift('again-1', 5), gift('again-2', -1)];
+    const dry = await runImport(app, 'importVouchers', items, { field: 'vouchers' });
+    const retry = `mutation ($id: ID!, $corrections: [CorrectedItemInput!]) {
+      retried: retryBulkTaskFailures(id: $id, corrections: $corrections) { task { ... on TaskProgress { id kind } } } }`;
+    const corrections = [{ row: 2, item: gift('again-2', 6) }];
+    const { data } = await ask<{ retried: { task: { id: string; kind: string } } }>(app, retry, {
+      id: dry.id,
+      corrections,
+    });
+    const { id, kind } = data.retried.task;
+    expect(kind).toBe('DRY_RUN');
+    expect((await endedTask(app, id)).counts).toMatchObject({ total: 1, succeeded: 1 });
+    expect((await followedUp(app, 'runDryRun', id)).counts).toMatchObject({ total: 1, succeeded: 1 });
+    expect((await followedUp(app, 'runDryRun', dry.id)).counts).toMatchObject({ total: 2, succeeded: 1 });
+
+    const start = `mutation ($dryRun: Boolean, $vouchers: [VoucherInput!]!) {
+      importVouchers(input: { vouchers: $vouchers }, dryRun: $dryRun, idempotencyKey: "same") { task { id } } }`;
+    const begin = async (dryRun: boolean) => {
+      const variables = { dryRun, vouchers: [gift('keyed', 5)] };
+      return (await ask<{ importVouchers: { task: { id: string } } }>(app, start, variables)).data.importVouchers.task
+        .id;
+    };
+    const first = await begin(true);
+    expect(await begin(true)).toBe(first);
+    expect(await begin(false)).not.toBe(first);
+  });
+
+  test('can be paused, resumed and canceled between its chunks, and forgets what it remembered', async () => {
+    const vouchers = Array.from({ length: 18_000 }, (_, row) => gift(`steer-${row % 12_000}`, 5));
+    const { task } = await startImport(app, 'importVouchers', vouchers, { field: 'vouchers' });
+    const id = task?.id ?? '';
+    const steer = async (mutation: string) => {
+      const query = `mutation ($id: ID!) { ${mutation}(id: $id) { userErrors { code } } }`;
+      await ask(app, query, { id });
+    };
+    await steer('pauseBulkTask');
+    await steer('resumeBulkTask');
+    await steer('pauseBulkTask');
+    await steer('resumeBulkTask');
+    const ended = await endedTask(app, id);
+    expect(ended.counts).toEqual({ total: 18_000, processed: 18_000, succeeded: 12_000, failed: 6_000 });
+    const other = await startImport(app, 'importVouchers', vouchers, { field: 'vouchers' });
+    await ask(app, 'mutation ($id: ID!) { cancelBulkTask(id: $id) { userErrors { code } } }', { id: other.task?.id });
+    expect((await endedTask(app, other.task?.id ?? '')).state).toBe('CANCELED');
+    expect((await followUp(app, 'runDryRun', other.task?.id ?? '')).userErrors).toEqual([
+      { field: ['id'], code: 'NOT_SUCCEEDED' },
+    ]);
+    const { rows } = await sql`select from dry_run_records`.execute(app.app.db);
+    expect(rows).toEqual([]);
   });
 
   test('is run once, however many ask, by its project alone', async () => {
