@@ -75,9 +75,18 @@ create table customers (
   metadata jsonb,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint customers_pkey PRIMARY KEY (id),
   constraint customers_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint customers_project_id_source_id_key UNIQUE (project_id, source_id)
+);
+
+create table dry_run_records (
+  task_id text collate "C" not null,
+  name text collate "C" not null,
+  record jsonb,
+  constraint dry_run_records_pkey PRIMARY KEY (task_id, name),
+  constraint dry_run_records_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
 );
 
 create table failures (
@@ -209,6 +218,7 @@ create table orders (
   referrer_id text collate "C",
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers(id) ON DELETE SET NULL,
   constraint orders_pkey PRIMARY KEY (id),
   constraint orders_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -228,6 +238,7 @@ create table products (
   metadata jsonb not null default '{}'::jsonb,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint products_pkey PRIMARY KEY (id),
   constraint products_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
   constraint products_project_id_source_id_key UNIQUE (project_id, source_id)
@@ -261,6 +272,7 @@ create table skus (
   metadata jsonb not null default '{}'::jsonb,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint skus_pkey PRIMARY KEY (id),
   constraint skus_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE,
   constraint skus_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id),
@@ -304,6 +316,7 @@ create table tasks (
   rate_items double precision not null default 0,
   rate_seconds double precision not null default 0,
   rate_at timestamp(3) with time zone,
+  kind text not null default 'RUN'::text,
   constraint tasks_change_reason_check CHECK ((length(change_reason) <= 1000)),
   constraint tasks_check CHECK ((processed = (succeeded + failed))),
   constraint tasks_check1 CHECK ((processed <= total)),
@@ -312,6 +325,7 @@ create table tasks (
   constraint tasks_check4 CHECK (((state = 'FAILED'::text) OR (error IS NULL))),
   constraint tasks_check5 CHECK ((updated_at >= created_at)),
   constraint tasks_failed_check CHECK ((failed >= 0)),
+  constraint tasks_kind_check CHECK ((kind = ANY (ARRAY['RUN'::text, 'DRY_RUN'::text, 'UNDO'::text]))),
   constraint tasks_model_check CHECK ((model = ANY (ARRAY['BULK_ISSUANCE'::text, 'ASYNC_ACTION'::text]))),
   constraint tasks_pkey PRIMARY KEY (id),
   constraint tasks_priority_check CHECK (((priority >= '-1'::integer) AND (priority <= 1))),
@@ -356,6 +370,7 @@ create table vouchers (
   loyalty_points bigint,
   published_at timestamp(3) with time zone,
   deleted_at timestamp(3) with time zone,
+  created_by_task text collate "C" default NULLIF(current_setting('bulkcast.task'::text, true), ''::text),
   constraint vouchers_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id),
   constraint vouchers_check CHECK (((type = 'DISCOUNT_VOUCHER'::text) = (discount IS NOT NULL))),
   constraint vouchers_check1 CHECK (((type = 'GIFT_VOUCHER'::text) = (gift_amount IS NOT NULL))),
@@ -485,6 +500,16 @@ CREATE INDEX webhook_deliveries_pending ON public.webhook_deliveries USING btree
 
 CREATE INDEX webhook_endpoints_project ON public.webhook_endpoints USING btree (project_id, created_at);
 
+CREATE OR REPLACE FUNCTION public.forget_creator()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.created_by_task := null;
+  return new;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.guard_chunk()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -555,6 +580,16 @@ begin
   return null;
 end $function$
 ;
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.vouchers FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.customers FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.orders FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.products FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
+
+CREATE TRIGGER forget_creator BEFORE UPDATE ON public.skus FOR EACH ROW WHEN (((old.created_by_task IS NOT NULL) AND (old.created_by_task IS DISTINCT FROM current_setting('bulkcast.task'::text, true)))) EXECUTE FUNCTION forget_creator();
 
 CREATE TRIGGER guard_chunk BEFORE UPDATE ON public.chunks FOR EACH ROW EXECUTE FUNCTION guard_chunk();
 

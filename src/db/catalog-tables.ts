@@ -59,6 +59,8 @@ export interface CustomersTable {
   metadata: JSONColumnType<JsonObject> | null;
   created_at: Generated<Date>;
   updated_at: Date | null;
+  /** The task that made it, unless somebody else has changed it since. */
+  created_by_task: Generated<string | null>;
 }
 
 export interface ProductsTable {
@@ -73,6 +75,8 @@ export interface ProductsTable {
   metadata: JSONColumnType<JsonObject>;
   created_at: Generated<Date>;
   updated_at: Date | null;
+  /** The task that made it, unless somebody else has changed it since. */
+  created_by_task: Generated<string | null>;
 }
 
 export interface SkusTable {
@@ -89,6 +93,8 @@ export interface SkusTable {
   metadata: JSONColumnType<JsonObject>;
   created_at: Generated<Date>;
   updated_at: Date | null;
+  /** The task that made it, unless somebody else has changed it since. */
+  created_by_task: Generated<string | null>;
 }
 
 export interface OrdersTable {
@@ -106,6 +112,8 @@ export interface OrdersTable {
   referrer_id: string | null;
   created_at: Generated<Date>;
   updated_at: Date | null;
+  /** The task that made it, unless somebody else has changed it since. */
+  created_by_task: Generated<string | null>;
 }
 
 export type MetadataSchemaRow = Selectable<MetadataSchemasTable>;

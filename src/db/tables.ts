@@ -1,5 +1,5 @@
 import type { ColumnType, Generated, Insertable, JSONColumnType, Selectable } from 'kysely';
-import type { TaskModel, TaskState } from '../tasks/state.ts';
+import type { TaskKind, TaskModel, TaskState } from '../tasks/state.ts';
 import type {
   CampaignsTable,
   CustomersTable,
@@ -20,6 +20,7 @@ export interface Tables {
   gift_card_programs: GiftCardProgramsTable;
   tasks: TasksTable;
   chunks: ChunksTable;
+  dry_run_records: DryRunRecordsTable;
   task_events: TaskEventsTable;
   turns: TurnsTable;
   failures: FailuresTable;
@@ -80,6 +81,7 @@ interface TasksTable {
   project_id: string;
   model: TaskModel;
   operation: string;
+  kind: Generated<TaskKind>;
   parameters: JSONColumnType<JsonObject>;
   state: TaskState;
   version: Generated<number>;
@@ -102,6 +104,12 @@ interface TasksTable {
   rate_items: Generated<number>;
   rate_seconds: Generated<number>;
   rate_at: Generated<Date | null>;
+}
+
+interface DryRunRecordsTable {
+  task_id: string;
+  name: string;
+  record: JSONColumnType<JsonObject> | null;
 }
 
 interface TaskEventsTable {
@@ -128,7 +136,7 @@ interface ChunksTable {
   /** The JSON of a list; null where the operation makes its own items. */
   items: string | null;
   applied_at: Date | null;
-  /** What a bulk update did to each item: `[key, found, updated]`, in row order. */
+  /** What a bulk update did to each item: `[key, found, updated]`, in row order; of a dry run, what would become of each. */
   report: ColumnType<Json | null, never, string | null>;
 }
 
@@ -198,6 +206,8 @@ interface VouchersTable {
   published_at: Date | null;
   /** In the bin: it cannot be read, and its code stays taken. */
   deleted_at: Date | null;
+  /** The task that made it, unless somebody else has changed it since. */
+  created_by_task: Generated<string | null>;
 }
 
 export type TaskRow = Selectable<TasksTable>;

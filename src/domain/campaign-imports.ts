@@ -1,19 +1,18 @@
 import type { CampaignRow } from '../db/catalog-tables.ts';
-import type { Tx } from '../db/client.ts';
-import type { Chunk, Failure } from '../tasks/operation.ts';
+import type { ApplyContext, Chunk, Failure, PlanContext } from '../tasks/operation.ts';
 import { type CampaignVoucherRecord, countCodes, insertCampaignVouchers } from './campaign-vouchers.ts';
 import { beginCampaignWork, maxCodesPerCampaign } from './campaigns.ts';
 
 /** What the two imports into a campaign have in common. */
 
-/** Inserts vouchers, by row number, into a campaign that is locked, up to the number of codes that it may have. Returns why
- *  the others were refused. Codes must differ. */
+/** Inserts vouchers, by row number, into a campaign that is locked, up to the number of codes that it may have, the `unseen` of a
+ *  dry run among them. Returns why the others were refused. Codes must differ. */
 export async function importIntoCampaign(
-  tx: Tx,
+  { tx, unseen = 0 }: Pick<ApplyContext, 'tx' | 'unseen'>,
   campaign: CampaignRow,
   records: ReadonlyMap<number, CampaignVoucherRecord>,
 ): Promise<Failure[]> {
-  const room = Math.max(maxCodesPerCampaign - (await countCodes(tx, campaign.id)), 0);
+  const room = Math.max(maxCodesPerCampaign - unseen - (await countCodes(tx, campaign.id)), 0);
   const rows = [...records];
   const fitting = rows.slice(0, room);
   const inserted = await insertCampaignVouchers(
@@ -29,9 +28,9 @@ export async function importIntoCampaign(
 }
 
 /** The items of an import, which says after the last of them that it works on the campaign: not before, for a file may arrive
- *  slowly, and until the transaction ends nobody else can write to the campaign. Says nothing where there are no items. */
+ *  slowly, and until the transaction ends nobody else can write to the campaign. Says nothing where there are no items, or in a dry run. */
 export async function* beginningWork<Item>(
-  tx: Tx,
+  { tx, isDryRun }: PlanContext,
   campaignId: string,
   items: Iterable<Item> | AsyncIterable<Item>,
 ): AsyncGenerator<Item> {
@@ -40,7 +39,7 @@ export async function* beginningWork<Item>(
     yield item;
     isEmpty = false;
   }
-  if (!isEmpty) await beginCampaignWork(tx, campaignId, 'IN_PROGRESS');
+  if (!isEmpty && !isDryRun) await beginCampaignWork(tx, campaignId, 'IN_PROGRESS');
 }
 
 /** Why nothing can be done to a campaign that was deleted meanwhile. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../db/json.ts';
-import type { PlanContext } from '../tasks/operation.ts';
-import { beginCampaignWork } from './campaigns.ts';
+import type { ApplyContext, PlanContext } from '../tasks/operation.ts';
+import { beginCampaignWork, lockCampaign } from './campaigns.ts';
 
 const workParameters = z.object({ campaignId: z.string() });
 
@@ -11,4 +11,9 @@ export function beginCampaignAgain(status: Parameters<typeof beginCampaignWork>[
     await beginCampaignWork(tx, workParameters.parse(parameters).campaignId, status);
     return parameters;
   };
+}
+
+/** Takes the campaign of such a task, if it is still there. */
+export async function lockItsCampaign({ tx, projectId, parameters }: ApplyContext): Promise<void> {
+  await lockCampaign(tx, projectId, workParameters.parse(parameters).campaignId);
 }

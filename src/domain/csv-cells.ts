@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import type { JsonObject } from '../db/json.ts';
 import { badInput } from '../errors.ts';
 import { isStorable, unstorable } from '../tasks/input.ts';
 import { readWireDate } from './dates.ts';
@@ -49,6 +51,16 @@ export function readRow<Row>(
     throw error;
   }
 }
+
+/** How the row of a file names its record: by the cells of these columns. The task's parameters hold the file's header. */
+export function namedByCells(...columns: readonly string[]) {
+  return (parameters: JsonObject) => {
+    const { indexOf } = columnsOf(withHeader.parse(parameters).header);
+    return { of: (cells: readonly string[]) => columns.map((name) => cells[indexOf(name)]?.trim()) };
+  };
+}
+
+const withHeader = z.object({ header: z.array(z.string()) });
 
 /** The row's metadata, by column name: every column that is not known, as text; an empty cell has none. */
 export function metadataCells(

@@ -69,6 +69,19 @@ export async function listCards(
   return selectCards(db, taskId, page.afterId, page.limit);
 }
 
+/** Deletes the cards of these rows of an issuance, whose ids begin with `prefix`, that nobody has used, and returns the rows of the others. */
+export async function deleteUnusedCards(
+  tx: Tx,
+  prefix: string,
+  rows: { readonly firstRow: number; readonly size: number },
+): Promise<number[]> {
+  const idOf = (row: number) => prefix + row.toString(16).padStart(6, '0');
+  const cards = sql`id between ${idOf(rows.firstRow)} and ${idOf(rows.firstRow + rows.size - 1)}`;
+  await sql`delete from gift_cards where ${cards} and balance = initial_value`.execute(tx);
+  const { rows: left } = await sql<{ id: string }>`select id from gift_cards where ${cards} order by id`.execute(tx);
+  return left.map(({ id }) => Number.parseInt(id.slice(prefix.length), 16));
+}
+
 /** A card, if this task has issued it. */
 export async function findTaskCard(db: Database, taskId: string, cardId: string): Promise<GiftCard | undefined> {
   const row = await cardsOf(db, taskId).where('id', '=', cardId).executeTakeFirst();

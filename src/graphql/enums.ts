@@ -1,11 +1,14 @@
+import type { ItemOutcome } from '../tasks/dry-report.ts';
 import type { AnyOperation } from '../tasks/operation.ts';
 import type { AsyncActionStatus, BulkIssuanceStatus, OperationStatus } from '../tasks/results.ts';
-import type { TaskModel, TaskPriority, TaskState } from '../tasks/state.ts';
+import type { TaskKind, TaskModel, TaskPriority, TaskState } from '../tasks/state.ts';
 import type { Builder, EnumType } from './builder.ts';
 
 export interface Enums {
   readonly state: EnumType<TaskState>;
   readonly model: EnumType<TaskModel>;
+  readonly kind: EnumType<TaskKind>;
+  readonly outcome: EnumType<ItemOutcome>;
   readonly priority: EnumType<TaskPriority>;
   readonly issuanceStatus: EnumType<BulkIssuanceStatus>;
   readonly actionStatus: EnumType<AsyncActionStatus>;
@@ -44,8 +47,31 @@ export function defineEnums(builder: Builder, operations: Iterable<AnyOperation>
         HIGH: value('HIGH', 'Before all others.'),
       },
     }),
+    ...defineKinds(builder),
     ...defineStatuses(builder),
     actionType: defineActionType(builder, operations),
+  };
+}
+
+function defineKinds(builder: Builder): Pick<Enums, 'kind' | 'outcome'> {
+  return {
+    kind: builder.enumType('BulkTaskKind', {
+      description: 'What a task does with its items.',
+      values: {
+        RUN: value('RUN', 'It applies them.'),
+        DRY_RUN: value('DRY_RUN', 'It tells what applying them would come to, and writes nothing.'),
+        UNDO: value('UNDO', 'It takes back what its `parent` did.'),
+      },
+    }),
+    outcome: builder.enumType('ItemOutcome', {
+      description: 'What would become of an item.',
+      values: {
+        CREATED: value('CREATED', 'It would make a record.'),
+        UPDATED: value('UPDATED', 'It would write to a record that is there, or that an item before it would make.'),
+        SKIPPED: value('SKIPPED', 'It would leave its record as it is.'),
+        FAILED: value('FAILED', 'It would be refused.'),
+      },
+    }),
   };
 }
 

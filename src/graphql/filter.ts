@@ -15,6 +15,10 @@ export function defineFilter(builder: Builder, enums: Enums) {
       state: t.field({ type: [enums.state], description: 'In one of these states.' }),
       model: t.field({ type: [enums.model], description: 'Of one of these models.' }),
       type: t.field({ type: [enums.actionType], description: 'Async actions of one of these types.' }),
+      kind: t.field({
+        type: [enums.kind],
+        description: 'Of one of these kinds; dry runs and undo tasks are listed with the others.',
+      }),
       createdBefore: t.field({ type: 'DateTime', description: 'Started before this moment.' }),
       createdAfter: t.field({ type: 'DateTime', description: 'Started after this moment.' }),
     }),
@@ -23,11 +27,12 @@ export function defineFilter(builder: Builder, enums: Enums) {
 
 /** The filter in the words of the store. */
 export function toTaskFilter(filter: Filter | null | undefined, operations: EngineDeps['operations']): TaskFilter {
-  const { state, model, type, createdBefore, createdAfter } = filter ?? {};
+  const { state, model, type, kind, createdBefore, createdAfter } = filter ?? {};
   const ofType = [...operations.values()].filter(({ actionType }) => actionType !== null && type?.includes(actionType));
   return {
     states: state ?? undefined,
     models: model ?? undefined,
+    kinds: kind ?? undefined,
     operations: type ? ofType.map(({ name }) => name) : undefined,
     createdBefore: createdBefore ?? undefined,
     createdAfter: createdAfter ?? undefined,
@@ -35,16 +40,17 @@ export function toTaskFilter(filter: Filter | null | undefined, operations: Engi
 }
 
 /** No task can fulfil it: one of its lists is empty. */
-export function fitsNone({ states, models, operations }: TaskFilter): boolean {
-  return [states, models, operations].some((list) => list?.length === 0);
+export function fitsNone({ states, models, kinds, operations }: TaskFilter): boolean {
+  return [states, models, kinds, operations].some((list) => list?.length === 0);
 }
 
 /** What the store's query decides, for a snapshot that was pushed. */
 export function fits(filter: TaskFilter, task: Snapshot): boolean {
-  const { states, models, operations, createdBefore, createdAfter } = filter;
+  const { states, models, kinds, operations, createdBefore, createdAfter } = filter;
   return (
     (states?.includes(task.state) ?? true) &&
     (models?.includes(task.model) ?? true) &&
+    (kinds?.includes(task.kind) ?? true) &&
     (operations?.includes(task.operation) ?? true) &&
     (createdBefore === undefined || task.createdAt < createdBefore) &&
     (createdAfter === undefined || task.createdAt > createdAfter)

@@ -77,6 +77,7 @@ function addStart(
           defaultValue: 'NORMAL',
           description: "Which of the project's own tasks go first.",
         }),
+        ...(operation.records && { dryRun: t.arg.boolean(dryRunArgument) }),
       },
       ...costs({ own: startCost }),
       resolve: (_root, args, context) => {
@@ -93,6 +94,7 @@ function addStart(
               idempotencyKey: args.idempotencyKey ?? undefined,
               keyKept,
               priority: args.priority ?? undefined,
+              isDryRun: args.dryRun ?? false,
               startedBy,
             });
           }),
@@ -101,6 +103,13 @@ function addStart(
     }),
   );
 }
+
+const dryRunArgument = {
+  defaultValue: false,
+  description:
+    'Only tells what would become of each item (`outcomes`), and writes nothing but the task. `runDryRun` starts it then. A key of a ' +
+    'dry run is not one of a start.',
+} as const;
 
 function addCreateProgram(builder: Builder, input: Input, userError: ObjectType<UserError>): void {
   const program = builder.objectRef<GiftCardProgram>('GiftCardProgram').implement({

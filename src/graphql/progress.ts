@@ -1,14 +1,19 @@
+import type { ToldOutcome } from '../tasks/dry-report.ts';
 import { operationOf } from '../tasks/engine.ts';
 import type { Failure } from '../tasks/operation.ts';
 import { estimatedCompletionOf, progressOf, type Snapshot } from '../tasks/snapshot.ts';
 import { findTaskAhead, hasTurn } from '../tasks/unfinished.ts';
 import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
-import type { Context } from './context.ts';
+import { type Context, requireCaller } from './context.ts';
 import type { Enums } from './enums.ts';
 import type { TaskList } from './task-lists.ts';
 
 /** The interface that both task models implement: everything in it comes from the snapshot, but for the failures. */
-export function defineProgress(builder: Builder, enums: Enums, failures: TaskList<Failure>): InterfaceType<Snapshot> {
+export function defineProgress(
+  builder: Builder,
+  enums: Enums,
+  { failures, outcomes }: { readonly failures: TaskList<Failure>; readonly outcomes: TaskList<ToldOutcome> },
+): InterfaceType<Snapshot> {
   const counts = defineCounts(builder);
   return builder.interfaceRef<Snapshot>('TaskProgress').implement({
     description:
@@ -20,6 +25,11 @@ export function defineProgress(builder: Builder, enums: Enums, failures: TaskLis
         description: 'An issuance: its UUID. An async action: its `aa_…` id. `bulkTask(id:)` takes either.',
       }),
       state: t.expose('state', { type: enums.state, description: 'Where it stands.' }),
+      kind: t.expose('kind', { type: enums.kind, description: 'What it does with its items.' }),
+      dryRun: t.boolean({
+        description: 'Whether it only tells what its items would come to, and writes nothing.',
+        resolve: ({ kind }) => kind === 'DRY_RUN',
+      }),
       version: t.exposeInt('version', { description: 'Grows with every committed change, from 1.' }),
       progress: t.float({
         description:
@@ -42,6 +52,14 @@ export function defineProgress(builder: Builder, enums: Enums, failures: TaskLis
         resolve: (task, _args, context) => (task.state === 'QUEUED' ? readWaitingReason(context, task) : null),
       }),
       ...momentFields(t),
+      outcomes: t.field({
+        ...outcomes,
+        nullable: true,
+        resolve: (task, page, context) =>
+          requireCaller(context) && (task.kind === 'DRY_RUN' ? outcomes.resolve(task, page, context) : null),
+        description:
+          'Of a dry run: what would become of each item so far, in row order; else null. FORBIDDEN to a watch token.',
+      }),
       failures: t.field({
         ...failures,
         description:

@@ -3,6 +3,7 @@ import type { EngineDeps } from '../tasks/engine.ts';
 import { createBuilder } from './builder.ts';
 import { defineEnums } from './enums.ts';
 import { defineFilter } from './filter.ts';
+import { addFollowUps } from './follow-ups.ts';
 import { createInputTypes } from './input-types.ts';
 import { addMetadataSchemas } from './metadata-schemas.ts';
 import { addMutations } from './mutations.ts';
@@ -15,7 +16,7 @@ import { addScalars } from './scalars.ts';
 import { addSteering } from './steering.ts';
 import { addSubscriptions } from './subscriptions.ts';
 import { addHistory } from './task-history.ts';
-import { defineCards, defineFailures } from './task-lists.ts';
+import { defineCards, defineFailures, defineOutcomes } from './task-lists.ts';
 import { defineTasks } from './tasks.ts';
 import { defineUserError } from './user-errors.ts';
 import { addWatchTokens } from './watch-tokens.ts';
@@ -28,7 +29,8 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   const pageInfo = definePageInfo(builder);
   const enums = defineEnums(builder, operations.values());
   const failures = defineFailures(builder, pageInfo);
-  const progress = defineProgress(builder, enums, failures);
+  const outcomes = defineOutcomes(builder, pageInfo, enums);
+  const progress = defineProgress(builder, enums, { failures, outcomes });
   addHistory(builder, progress, enums);
   const tasks = defineTasks(builder, {
     enums,
@@ -43,6 +45,7 @@ export function buildSchema(operations: EngineDeps['operations']): GraphQLSchema
   addMutations(builder, operations.values(), { tasks, enums, inputs, userError });
   const taskPayload = addSteering(builder, { tasks, filter, userError });
   addRetry(builder, taskPayload);
+  addFollowUps(builder, taskPayload);
   addMetadataSchemas(builder, inputs, userError);
   addWatchTokens(builder, inputs, userError);
   addWebhookMutations(builder, { inputs, userError, pageInfo });

@@ -121,7 +121,8 @@ export async function settleArguments<Value>(run: () => Promise<Value>): Promise
   }
 }
 
-function readReason(reason: string | null | undefined): string | undefined {
+/** The reason given, if any. Throws INVALID for one that is too long or cannot be stored. */
+export function readReason(reason: string | null | undefined): string | undefined {
   if (reason === null || reason === undefined) return undefined;
   if (reason.length <= maxReasonCharacters && isStorable(reason)) return reason;
   throw badInput(['reason'], 'INVALID', `A reason has at most ${maxReasonCharacters} characters, none of them NUL`);

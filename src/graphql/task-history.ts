@@ -12,7 +12,8 @@ export function addHistory(builder: Builder, progress: InterfaceType<Snapshot>, 
   builder.interfaceFields(progress, (t) => ({
     changedBy: t.string({
       nullable: true,
-      description: 'Who last paused, resumed or canceled it: an app id or a merchant. FORBIDDEN to a watch token.',
+      description:
+        'Who last paused, resumed or canceled it, or started it with a reason: an app id or a merchant. FORBIDDEN to a watch token.',
       resolve: ({ changedBy }, _args, context) => requireCaller(context) && changedBy,
     }),
     changeReason: t.string({
@@ -40,7 +41,8 @@ export function addHistory(builder: Builder, progress: InterfaceType<Snapshot>, 
     parent: t.field({
       type: progress,
       nullable: true,
-      description: 'The task whose failures this one tries again. FORBIDDEN to a watch token.',
+      description:
+        'The task that this one belongs to: whose failures it tries again, which it undoes, or whose dry run it carries out. FORBIDDEN to a watch token.',
       ...costs({ own: 20 }),
       resolve: async ({ parentId }, _args, context) => {
         const { projectId } = requireCaller(context);
@@ -49,7 +51,8 @@ export function addHistory(builder: Builder, progress: InterfaceType<Snapshot>, 
     }),
     children: t.field({
       type: [progress],
-      description: 'The tasks that try its failures again, oldest first. FORBIDDEN to a watch token.',
+      description:
+        'The tasks that belong to it, oldest first: that try its failures again, undo it, or carry out its dry run. FORBIDDEN to a watch token.',
       ...costs({ own: 100 }),
       resolve: ({ id }, _args, context) => requireCaller(context) && listChildren(context.deps.db, id),
     }),

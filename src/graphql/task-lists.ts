@@ -1,9 +1,11 @@
 import { type GiftCard, listCards } from '../domain/gift-cards.ts';
+import { listOutcomes, type ToldOutcome } from '../tasks/dry-report.ts';
 import { listFailures } from '../tasks/failures.ts';
 import type { Failure } from '../tasks/operation.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
+import type { Enums } from './enums.ts';
 import {
   type Connection,
   defineConnection,
@@ -84,6 +86,43 @@ export function defineFailures(builder: Builder, pageInfo: PageInfoType): TaskLi
     pattern: /^row:(\d{1,9})$/,
     cursorOf: ({ row }) => `row:${row}`,
     read: (db, taskId, { after = '0', limit }) => listFailures(db, taskId, { afterRow: Number(after), limit }),
+  });
+}
+
+/** What would become of the items of a dry run. */
+export function defineOutcomes(builder: Builder, pageInfo: PageInfoType, enums: Enums): TaskList<ToldOutcome> {
+  const outcome = builder.objectRef<ToldOutcome>('TaskOutcome').implement({
+    description: 'What would become of one item of a dry run.',
+    fields: (t) => ({
+      row: t.exposeInt('row', { description: 'Which item, counted from 1; the header line of a file is not counted.' }),
+      key: t.exposeString('key', {
+        nullable: true,
+        description: 'Your own id of the item, such as its code, if it has one.',
+      }),
+      outcome: t.expose('outcome', { type: enums.outcome, description: 'What would become of it.' }),
+      code: t.string({
+        nullable: true,
+        description: 'Of one that would be refused: why, for programs.',
+        resolve: ({ failure }) => failure?.code ?? null,
+      }),
+      message: t.string({
+        nullable: true,
+        description: 'Of one that would be refused: why, for people.',
+        resolve: ({ failure }) => failure?.message ?? null,
+      }),
+    }),
+  });
+  const type = defineConnection<ToldOutcome>(builder, {
+    name: 'TaskOutcome',
+    listOf: 'outcomes, in row order',
+    pageInfo,
+    node: (t) => t.field({ type: outcome, description: 'The outcome.', resolve: (edge) => edge.node }),
+    nodes: (t) => t.field({ type: [outcome], description: 'The outcomes, without their cursors.', resolve: nodesOf }),
+  });
+  return listOf(builder, type, {
+    pattern: /^row:(\d{1,9})$/,
+    cursorOf: ({ row }) => `row:${row}`,
+    read: (db, taskId, { after = '0', limit }) => listOutcomes(db, taskId, { afterRow: Number(after), limit }),
   });
 }
 

@@ -68,7 +68,8 @@ function defineIssuance(
       }),
       cards: t.field({
         ...cards,
-        description: 'The cards in row order; while the task runs, those issued so far. FORBIDDEN to a watch token.',
+        description:
+          'The cards in row order; while the task runs, those issued so far; of an undo, those that are left. FORBIDDEN to a watch token.',
       }),
     }),
   });
@@ -141,6 +142,6 @@ function programIdOf({ id, parameters: { programId } }: Snapshot): string {
 
 function csvDownloadUrlOf(task: Snapshot, _args: object, context: Context): string | null {
   requireCaller(context);
-  if (bulkIssuanceStatusOf(task.state) !== 'completed' || task.succeeded === 0) return null;
+  if (task.kind === 'UNDO' || bulkIssuanceStatusOf(task.state) !== 'completed' || task.succeeded === 0) return null;
   return context.deps.links.sign(cardsCsvPath(programIdOf(task), task.id));
 }

@@ -3,10 +3,12 @@ import { type CampaignCsvRow, campaignRowReader, checkCampaignHeader } from '../
 import { beginningWork, duplicate, importIntoCampaign, refuseAll } from '../domain/campaign-imports.ts';
 import { metadataResourceOf } from '../domain/campaign-input.ts';
 import { type CampaignVoucherRecord, updateActiveAndCategory } from '../domain/campaign-vouchers.ts';
-import { beginCampaignAgain } from '../domain/campaign-work.ts';
+import { beginCampaignAgain, lockItsCampaign } from '../domain/campaign-work.ts';
 import { endCampaignWork, failCampaignWork, lockCampaign, requireCampaign } from '../domain/campaigns.ts';
 import { readCsv } from '../domain/csv.ts';
+import { namedByCells } from '../domain/csv-cells.ts';
 import { readMetadataSchema } from '../domain/metadata-schemas.ts';
+import { voucherRecords } from '../domain/record-kinds.ts';
 import { findTakenCodes } from '../domain/vouchers.ts';
 import { id, upload } from '../tasks/input.ts';
 import { type Chunk, defineOperation, type Failure } from '../tasks/operation.ts';
@@ -43,11 +45,14 @@ export const importCampaignVouchersCsv = defineOperation<z.infer<typeof input>, 
     toInput: ({ body, params }) => ({ ...Object(body), campaign_id: Reflect.get(Object(params), 'campaignId') }),
   },
 
-  async plan(request, { tx, projectId, limits }) {
+  records: { kind: voucherRecords, names: namedByCells('Code'), lock: lockItsCampaign },
+
+  async plan(request, context) {
+    const { tx, projectId, limits } = context;
     const campaign = await requireCampaign(tx, projectId, request.campaign_id);
     const { header, rows } = await readCsv(request.file.stream, { maxLineBytes: limits.maxCsvLineBytes });
     checkCampaignHeader(header);
-    return { parameters: { campaignId: campaign.id, header }, items: beginningWork(tx, campaign.id, rows) };
+    return { parameters: { campaignId: campaign.id, header }, items: beginningWork(context, campaign.id, rows) };
   },
 
   async apply(chunk, context) {
@@ -71,7 +76,7 @@ export const importCampaignVouchersCsv = defineOperation<z.infer<typeof input>, 
       [...rows.values()].filter((same) => !taken.has(latest(same).record.code)),
       failures,
     );
-    const refused = await importIntoCampaign(tx, campaign, fresh);
+    const refused = await importIntoCampaign(context, campaign, fresh);
     // What becomes of a code becomes of all its rows.
     failures.push(...refused.flatMap((one) => (rows.get(one.key ?? '') ?? []).map(({ row }) => ({ ...one, row }))));
     return { failures };

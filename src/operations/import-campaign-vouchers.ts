@@ -3,10 +3,11 @@ import { beginningWork, importIntoCampaign, refuseAll } from '../domain/campaign
 import { metadataResourceOf } from '../domain/campaign-input.ts';
 import { campaignVoucherInput, voucherMaker } from '../domain/campaign-voucher-input.ts';
 import type { CampaignVoucherRecord } from '../domain/campaign-vouchers.ts';
-import { beginCampaignAgain } from '../domain/campaign-work.ts';
+import { beginCampaignAgain, lockItsCampaign } from '../domain/campaign-work.ts';
 import { endCampaignWork, failCampaignWork, lockCampaign, requireCampaign } from '../domain/campaigns.ts';
 import { type MetadataCheck, readMetadataCheck } from '../domain/metadata-schemas.ts';
 import { failureOf } from '../domain/reasons.ts';
+import { voucherRecords } from '../domain/record-kinds.ts';
 import { findTakenCodes } from '../domain/vouchers.ts';
 import { badInput } from '../errors.ts';
 import { id, isStorable, itemList } from '../tasks/input.ts';
@@ -42,7 +43,10 @@ export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Ite
     toInput: ({ body, params }) => ({ campaign_id: Reflect.get(Object(params), 'campaignId'), vouchers: body }),
   },
 
-  async plan({ campaign_id, vouchers }, { tx, projectId }) {
+  records: { kind: voucherRecords, names: () => ({ of: (item) => [keyOf(item)] }), lock: lockItsCampaign },
+
+  async plan({ campaign_id, vouchers }, context) {
+    const { tx, projectId } = context;
     const campaign = await requireCampaign(tx, projectId, campaign_id);
     const codes = requireCodes(vouchers);
     requireQuantities(vouchers);
@@ -51,7 +55,7 @@ export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Ite
     if (duplicates > 0) {
       throw badInput(['vouchers'], 'DUPLICATE_KEY', `${duplicates} voucher codes(s) already exist.`);
     }
-    return { parameters: { campaignId: campaign.id }, items: beginningWork(tx, campaign.id, vouchers) };
+    return { parameters: { campaignId: campaign.id }, items: beginningWork(context, campaign.id, vouchers) };
   },
 
   async apply(chunk, context) {
@@ -61,7 +65,7 @@ export const importCampaignVouchers = defineOperation<z.infer<typeof input>, Ite
     if (campaign === undefined) return { failures: refuseAll(chunk, campaignId, keyOf) };
     const check = await readMetadataCheck(tx, projectId, metadataResourceOf(campaign));
     const { records, failures } = readVouchers(chunk, voucherMaker(campaign), check);
-    return { failures: [...failures, ...(await importIntoCampaign(tx, campaign, records))] };
+    return { failures: [...failures, ...(await importIntoCampaign(context, campaign, records))] };
   },
 
   replan: beginCampaignAgain('IN_PROGRESS'),

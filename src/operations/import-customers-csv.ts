@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { readCsv } from '../domain/csv.ts';
+import { namedByCells } from '../domain/csv-cells.ts';
 import { checkCustomerHeader, readCustomerRow } from '../domain/customer-csv.ts';
 import { type CustomerEntry, writeCustomerEntries } from '../domain/customer-entries.ts';
 import { readMetadataSchema } from '../domain/metadata-schemas.ts';
+import { customerRecords } from '../domain/record-kinds.ts';
 import { upload } from '../tasks/input.ts';
 import { defineOperation } from '../tasks/operation.ts';
 
@@ -31,6 +33,8 @@ export const importCustomersCsv = defineOperation<z.infer<typeof input>, Row>({
   },
   input,
   rest: { method: 'POST', path: '/v1/customers/importCSV', status: 202, body: 'csv', toInput: ({ body }) => body },
+
+  records: { kind: customerRecords, names: namedByCells('Id', 'Source_id') },
 
   async plan(request, { limits }) {
     const { header, rows } = await readCsv(request.file.stream, { maxLineBytes: limits.maxCsvLineBytes });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { maxItems, type OrderInput, orderInput } from '../domain/order-input.ts';
 import { saveOrders } from '../domain/orders.ts';
 import { failureOf } from '../domain/reasons.ts';
+import { orderRecords } from '../domain/record-kinds.ts';
 import { badInput } from '../errors.ts';
 import { itemList } from '../tasks/input.ts';
 import { type Chunk, defineOperation, type Failure } from '../tasks/operation.ts';
@@ -37,6 +38,9 @@ export const importOrders = defineOperation<z.infer<typeof input>, Item>({
     toInput: ({ body }) => ({ orders: body }),
   },
 
+  // An order is also about customers and products, which others name too.
+  records: { kind: orderRecords, names: () => ({ of: nameOf }), meetAll: true },
+
   async plan({ orders }) {
     if (orders.length > maxOrders) {
       const message = `Payload cannot have more than ${maxOrders} orders`;
@@ -61,6 +65,12 @@ export const importOrders = defineOperation<z.infer<typeof input>, Item>({
     return { failures };
   },
 });
+
+/** By its id alone where it has one. */
+function nameOf({ id, source_id }: Item): (string | null)[] {
+  const name = id || source_id;
+  return [typeof name === 'string' ? name : null];
+}
 
 /** What the contract refuses with the whole request: too many items, and a quantity below 1. Throws BAD_USER_INPUT. */
 function refuseUnplannable({ items }: Item, index: number): void {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { readCsv } from '../domain/csv.ts';
+import { namedByCells } from '../domain/csv-cells.ts';
 import { readMetadataSchema } from '../domain/metadata-schemas.ts';
 import { changeProducts, type ProductChange } from '../domain/product-changes.ts';
 import { checkProductHeader, readProductRow } from '../domain/product-csv.ts';
+import { productRecords } from '../domain/record-kinds.ts';
 import { upload } from '../tasks/input.ts';
 import { defineOperation, type Failure } from '../tasks/operation.ts';
 
@@ -30,6 +32,8 @@ export const importProductsCsv = defineOperation<z.infer<typeof input>, Row>({
   },
   input,
   rest: { method: 'POST', path: '/v1/products/importCSV', status: 200, body: 'csv', toInput: ({ body }) => body },
+
+  records: { kind: productRecords, names: namedByCells('source_id') },
 
   async plan(request, { limits }) {
     const { header, rows } = await readCsv(request.file.stream, { maxLineBytes: limits.maxCsvLineBytes });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { readCsv } from '../domain/csv.ts';
+import { namedByCells } from '../domain/csv-cells.ts';
 import { readMetadataSchema } from '../domain/metadata-schemas.ts';
+import { skuRecords } from '../domain/record-kinds.ts';
 import { importSkus, type NumberedSku } from '../domain/sku-changes.ts';
 import { checkSkuHeader, readSkuRow, updatedSkuColumns } from '../domain/sku-csv.ts';
 import { upload } from '../tasks/input.ts';
@@ -30,6 +32,8 @@ export const importSkusCsv = defineOperation<z.infer<typeof input>, Row>({
   },
   input,
   rest: { method: 'POST', path: '/v1/skus/importCSV', status: 200, body: 'csv', toInput: ({ body }) => body },
+
+  records: { kind: skuRecords, names: namedByCells('source_id') },
 
   async plan(request, { limits }) {
     const { header, rows } = await readCsv(request.file.stream, { maxLineBytes: limits.maxCsvLineBytes });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { readCsv } from '../domain/csv.ts';
+import { namedByCells } from '../domain/csv-cells.ts';
 import { type MetadataSchema, readMetadataSchema } from '../domain/metadata-schemas.ts';
+import { voucherRecords } from '../domain/record-kinds.ts';
 import { checkVoucherHeader, hasMetadata, readVoucherRow, updatedColumns } from '../domain/voucher-csv.ts';
 import { findTakenCodes, upsertVouchers, type VoucherRecord } from '../domain/vouchers.ts';
 import { upload } from '../tasks/input.ts';
@@ -41,6 +43,8 @@ export const importVouchersCsv = defineOperation<z.infer<typeof input>, Row>({
     body: 'csv',
     toInput: ({ body }) => body,
   },
+
+  records: { kind: voucherRecords, names: namedByCells('Code') },
 
   async plan(request, { limits }) {
     const { header, rows } = await readCsv(request.file.stream, { maxLineBytes: limits.maxCsvLineBytes });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type MetadataCheck, readMetadataCheck } from '../domain/metadata-schemas.ts';
 import { failureOf } from '../domain/reasons.ts';
+import { voucherRecords } from '../domain/record-kinds.ts';
 import { toVoucherRecord, voucherInput } from '../domain/voucher-input.ts';
 import { insertVouchers, type VoucherRecord } from '../domain/vouchers.ts';
 import { itemList } from '../tasks/input.ts';
@@ -30,6 +31,8 @@ export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
     body: 'json',
     toInput: ({ body }) => ({ vouchers: body }),
   },
+
+  records: { kind: voucherRecords, names: () => ({ of: (item) => [keyOf(item)] }) },
 
   async plan(request) {
     return { parameters: {}, items: request.vouchers };

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { rowsAs } from '../db/rows.ts';
 import { makeCardNumbers } from '../domain/card-numbers.ts';
-import { findProgram } from '../domain/gift-cards.ts';
+import { deleteUnusedCards, findProgram } from '../domain/gift-cards.ts';
 import { reason } from '../domain/reasons.ts';
 import { badInput, notFound } from '../errors.ts';
 import { dateTime, text } from '../tasks/input.ts';
@@ -151,6 +151,12 @@ export const issueGiftCards = defineOperation<z.infer<typeof input>, Recipient>(
     const refused = new Set(failures.map((failure) => failure.row));
     await insertCards(chunk, refused, context);
     return { failures };
+  },
+
+  async undo(chunk, context) {
+    const used = await deleteUnusedCards(context.tx, parameters.parse(context.parameters).cardPrefix, chunk);
+    const message = 'The card has been used';
+    return { failures: used.map((row) => ({ row, key: null, code: 'IN_USE', message })) };
   },
 });
 

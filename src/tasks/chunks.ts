@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Database, Tx } from '../db/client.ts';
 import { ClientError } from '../errors.ts';
+import type { DryReport } from './dry-report.ts';
 import type { Chunk, Plan, ReportRow } from './operation.ts';
 
 export interface Staged {
@@ -57,8 +58,8 @@ export async function stageChunks(
 /** The seed of the lock by which a task's chunks in hand are known; any constant will do. */
 export const inHandLock = 20_260_301;
 
-/** Takes the chunk for this transaction: nobody else can apply it until the transaction ends, nor after it commits.
- *  Nothing when it is applied already. */
+/** Takes the chunk for this transaction: nobody else can apply it until the transaction ends, nor after it commits. Records that it
+ *  makes tell the task. Nothing when it is applied already. */
 export async function takeChunk(tx: Tx, taskId: string, number: number): Promise<Chunk<unknown> | undefined> {
   const row = await tx
     .updateTable('chunks')
@@ -68,6 +69,7 @@ export async function takeChunk(tx: Tx, taskId: string, number: number): Promise
     .where('applied_at', 'is', null)
     .returning(['first_row', 'size', 'items'])
     .returning(sql`pg_advisory_xact_lock_shared(hashtextextended(task_id, ${inHandLock}))`.as('in_hand'))
+    .returning(sql`set_config('bulkcast.task', task_id, true)`.as('setting'))
     .executeTakeFirst();
   if (row === undefined) return undefined;
   return { number, firstRow: row.first_row, size: row.size, items: row.items === null ? [] : readItems(row.items) };
@@ -80,8 +82,13 @@ export function readItems(text: string): unknown[] {
   return items;
 }
 
-/** Keeps what a chunk of a bulk update did to each of its items. */
-export async function storeReport(tx: Tx, taskId: string, number: number, report: readonly ReportRow[]): Promise<void> {
+/** Keeps what a chunk of a bulk update did to each of its items, or what one of a dry run would do. */
+export async function storeReport(
+  tx: Tx,
+  taskId: string,
+  number: number,
+  report: readonly ReportRow[] | DryReport,
+): Promise<void> {
   await tx
     .updateTable('chunks')
     .set({ report: JSON.stringify(report) })

@@ -44,7 +44,7 @@ export function phasesOf({ createdAt, startedAt, completedAt }: Snapshot, events
   return phases;
 }
 
-/** The tasks that try the failures of a task again, oldest first. */
+/** The tasks that belong to a task, such as those that try its failures again, oldest first. */
 export async function listChildren(db: Database, parentId: string): Promise<Snapshot[]> {
   const rows = await db
     .selectFrom('tasks')

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { RawBuilder } from 'kysely';
 import type { z } from 'zod';
 import type { Tx } from '../db/client.ts';
 import type { JsonObject } from '../db/tables.ts';
@@ -35,6 +36,11 @@ export interface Operation<Input = unknown, Item = unknown> {
    * other item has succeeded. Anything thrown rolls the chunk back, and it is tried again. Must not touch tasks or chunks.
    */
   apply(chunk: Chunk<Item>, context: ApplyContext): Promise<Outcome>;
+  /** The records that an import makes or changes. An operation that tells them can be run dry, and what it made can be undone. */
+  readonly records?: ImportedRecords<Item>;
+  /** Takes back what a chunk did, in place of deleting the records that it made; returns which items were left as they are, and why.
+   *  Runs as `apply` does. */
+  undo?(chunk: Chunk<Item>, context: ApplyContext): Promise<Outcome>;
   /** Settles the parameters of a task that tries failed items again, from those of the first; without it they are the same. Runs as
    *  `plan` does. */
   replan?(parameters: JsonObject, context: PlanContext): Promise<JsonObject>;
@@ -42,6 +48,32 @@ export interface Operation<Input = unknown, Item = unknown> {
   finish?(context: ApplyContext): Promise<void>;
   /** Runs once, in the transaction that makes the task FAILED or CANCELED. */
   abandon?(context: ApplyContext): Promise<void>;
+}
+
+/** Which records an import makes or changes, and how an item names its own. */
+export interface ImportedRecords<Item = unknown> {
+  readonly kind: RecordKind;
+  /** Reads the names of an item's record: its id, if items may tell that, before its key. None: it makes a record in any case. */
+  names(parameters: JsonObject): NameReader<Item>;
+  /** What becomes of an item can depend on any before it: a dry run applies all earlier chunks before each. For few items. */
+  readonly meetAll?: boolean;
+  /** Runs before an undo looks at the records: takes what whoever writes them takes first. */
+  lock?(context: ApplyContext): Promise<unknown>;
+}
+
+export interface NameReader<Item> {
+  of(item: Item): readonly (string | null | undefined)[];
+}
+
+/** A table of records, which have an `id`, a `project_id`, a `created_at` and a `created_by_task`. */
+export interface RecordKind {
+  readonly table: 'vouchers' | 'customers' | 'products' | 'skus' | 'orders';
+  /** The column by which callers name them, unique in the project. */
+  readonly key: 'code' | 'source_id';
+  /** Items may name one by our id too. */
+  readonly hasIds?: boolean;
+  /** Selects the ids of those, among these, that other records refer to. */
+  usedAmong?(projectId: string, ids: readonly string[]): RawBuilder<{ id: string }>;
 }
 
 /** What applying a chunk came to. */
@@ -92,6 +124,8 @@ export interface PlanContext {
   readonly tx: Tx;
   readonly projectId: string;
   readonly limits: OperationLimits;
+  /** Nothing but the task may be written. */
+  readonly isDryRun?: boolean;
 }
 
 /** Bounds that the configuration sets. */
@@ -122,6 +156,8 @@ export interface ApplyContext {
   readonly taskId: string;
   readonly projectId: string;
   readonly parameters: JsonObject;
+  /** In a dry run: how many records earlier chunks would have made, which are not there. */
+  readonly unseen?: number;
 }
 
 /** Why one item was refused: data, stored and listed, never thrown. */

@@ -12,9 +12,9 @@ export function bulkIssuanceStatusOf(state: TaskState): BulkIssuanceStatus {
   return state === 'SUCCEEDED' ? 'completed' : 'failed';
 }
 
-/** The issuance's `issuedCount` and `failedCount`: so far while it runs, null before it has begun. */
+/** The issuance's `issuedCount` and `failedCount`: so far while it runs, null before it has begun, and of an undo. */
 export function issuanceCountsOf(snapshot: Snapshot): { issuedCount: number | null; failedCount: number | null } {
-  if (snapshot.state === 'QUEUED') return { issuedCount: null, failedCount: null };
+  if (snapshot.state === 'QUEUED' || snapshot.kind === 'UNDO') return { issuedCount: null, failedCount: null };
   return { issuedCount: snapshot.succeeded, failedCount: snapshot.failed };
 }
 
@@ -47,20 +47,24 @@ export function wholeProgressOf(snapshot: Snapshot): number {
 export function issuanceErrorOf(snapshot: Snapshot): string | null {
   if (snapshot.state === 'CANCELED') return 'The task was canceled';
   if (snapshot.state !== 'SUCCEEDED' || snapshot.failed === 0) return snapshot.error;
-  return `${snapshot.failed} of ${snapshot.total} cards could not be issued`;
+  const whatFailed = snapshot.kind === 'UNDO' ? 'taken back' : 'issued';
+  return `${snapshot.failed} of ${snapshot.total} cards could not be ${whatFailed}`;
 }
 
 /** The result's fixed text (contract of the async actions, section 1.1; the plural is never adapted to the number), or why
  *  the task FAILED: an async action has no other place to say it. */
 export function resultMessageOf(shape: ResultShape, snapshot: Snapshot): string {
-  if (snapshot.error !== null) return snapshot.error;
+  const { error, kind, succeeded, failed } = snapshot;
+  if (error !== null) return error;
+  if (kind === 'DRY_RUN') return `Dry run: ${succeeded} would be imported, ${failed} would fail.`;
+  if (kind === 'UNDO') return `${succeeded} undone, ${failed} failed.`;
   switch (shape.family) {
     case 'COUNT':
-      return `${shape.verb} ${snapshot.succeeded} ${shape.noun}.`;
+      return `${shape.verb} ${succeeded} ${shape.noun}.`;
     case 'IMPORT':
-      return `${snapshot.succeeded} ${shape.noun}(s) imported successfully, ${snapshot.failed} failed.`;
+      return `${succeeded} ${shape.noun}(s) imported successfully, ${failed} failed.`;
     case 'UPDATE':
-      return `${snapshot.succeeded} updated, ${snapshot.failed} failed.`;
+      return `${succeeded} updated, ${failed} failed.`;
   }
 }
 

@@ -65,8 +65,8 @@ async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Prom
   const parent = await takeParent(tx, request);
   const operation = operationOf(deps.operations, parent.operation);
   const createdAt = await readClock(tx);
-  const parameters =
-    (await operation.replan?.(parent.parameters, { tx, projectId, limits: deps.limits })) ?? parent.parameters;
+  const replan = parent.kind === 'RUN' ? operation.replan : undefined;
+  const parameters = (await replan?.(parent.parameters, { tx, projectId, limits: deps.limits })) ?? parent.parameters;
   const items = await planItems(tx, parent, correctionsByRow(request.corrections ?? []));
   const { task } = await stageTask(
     deps,
@@ -79,6 +79,7 @@ async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Prom
       createdAt,
       startedBy: actor,
       parentId: parent.id,
+      kind: parent.kind,
     },
   );
   await handOut(deps, tx, projectId);
@@ -97,11 +98,13 @@ async function takeParent(tx: Tx, { id, projectId }: RetryRequest): Promise<Snap
   if (row === undefined) throw badInput(['id'], 'NOT_FOUND', `Cannot find bulk task with id ${id}`);
   const task = toSnapshot(row);
   if (!isFinal(task.state)) throw badInput(['id'], 'NOT_ENDED', `A task that is ${task.state} may still have failures`);
+  if (task.kind === 'UNDO') throw badInput(['id'], 'IS_UNDO', 'What could not be undone cannot be tried again');
   if (task.failed === 0) throw badInput(['id'], 'NO_FAILURES', 'No item of this task has failed');
   const child = await tx
     .selectFrom('tasks')
     .select('id')
     .where('parent_id', '=', id)
+    .where('kind', '=', task.kind)
     // One that ended without any item done stands in nobody's way.
     .where((eb) => eb.or([eb('completed_at', 'is', null), eb('succeeded', '>', 0)]))
     .executeTakeFirst();

@@ -1,5 +1,7 @@
 import type { Tx } from '../db/client.ts';
 import { storeReport, takeChunk } from './chunks.ts';
+import { applyDry } from './dry-run.ts';
+import { settleEnded } from './ending.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import { insertFailures } from './failures.ts';
 import { faultOf, RedactedError } from './faults.ts';
@@ -7,10 +9,11 @@ import { applyIsolated } from './isolate.ts';
 import type { ChunkJob } from './jobs.ts';
 import type { AnyOperation, ApplyContext, Chunk, Outcome } from './operation.ts';
 import type { Snapshot } from './snapshot.ts';
-import { isFinal } from './state.ts';
+import { isFinal, type TaskKind } from './state.ts';
 import { settleCanceling } from './steer.ts';
 import { countChunk, failTask, markRunning, readTask, TaskEnded } from './store.ts';
 import { handOut, leaveLine, passTurn } from './turns.ts';
+import { undoing } from './undo.ts';
 
 /** An item that throws is isolated at the second try; an error nobody knows ends the task at this one. An outage never does. */
 const isolatingTry = 2;
@@ -93,17 +96,25 @@ export async function applyChunk(
   const chunk = await takeChunk(tx, task.id, number);
   if (chunk === undefined) return undefined;
   const context = { tx, taskId: task.id, projectId: task.projectId, parameters: task.parameters };
-  const { failures, report } = await apply(operation, chunk, context);
+  const { failures, report } = await applyAs(task.kind, apply, operation, chunk, context);
   await insertFailures(tx, task.id, failures);
   if (report !== undefined) await storeReport(tx, task.id, number, report);
   const failed = failures.length;
   const succeeded = chunk.size - failed;
   const snapshot = await countChunk(tx, task.id, succeeded, failed);
-  if (snapshot.state === 'SUCCEEDED') {
-    await operation.finish?.(context);
-    await deps.entered(tx, snapshot);
-  }
+  if (isFinal(snapshot.state)) await settleEnded(deps, tx, operation, snapshot);
   return { snapshot, succeeded, failed };
+}
+
+function applyAs(kind: TaskKind, apply: Apply, operation: AnyOperation, chunk: Chunk<unknown>, context: ApplyContext) {
+  switch (kind) {
+    case 'RUN':
+      return apply(operation, chunk, context);
+    case 'DRY_RUN':
+      return applyDry(operation, chunk, context, apply);
+    case 'UNDO':
+      return apply(undoing(operation), chunk, context);
+  }
 }
 
 /** Ends the task of a chunk that failed every time it was tried. */
@@ -112,11 +123,9 @@ export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void
   const snapshot = await deps.db.transaction().execute(async (tx) => {
     const failed = await failTask(tx, job.taskId, error);
     if (failed === undefined) return undefined;
-    const { id: taskId, projectId, parameters, operation } = failed;
-    await operationOf(deps.operations, operation).abandon?.({ tx, taskId, projectId, parameters });
-    await leaveLine(tx, taskId);
-    await deps.entered(tx, failed);
-    await handOut(deps, tx, projectId);
+    await settleEnded(deps, tx, operationOf(deps.operations, failed.operation), failed);
+    await leaveLine(tx, failed.id);
+    await handOut(deps, tx, failed.projectId);
     return failed;
   });
   if (snapshot === undefined) return;

@@ -1,5 +1,5 @@
 import type { JsonObject, TaskRow } from '../db/tables.ts';
-import { isFinal, type TaskModel, type TaskState } from './state.ts';
+import { isFinal, type TaskKind, type TaskModel, type TaskState } from './state.ts';
 
 /** A task as of one version: what the bus carries, what is pushed and what a poll answers. */
 export interface Snapshot {
@@ -8,6 +8,7 @@ export interface Snapshot {
   readonly model: TaskModel;
   /** The operation's stored name, such as `vouchers.import`. */
   readonly operation: string;
+  readonly kind: TaskKind;
   /** What the operation settled at the start and needs in every chunk; the items are not in it. */
   readonly parameters: JsonObject;
   readonly state: TaskState;
@@ -20,7 +21,7 @@ export interface Snapshot {
   /** Why the task FAILED, in words for the client. */
   readonly error: string | null;
   readonly requestId: string;
-  /** The task whose failures this one tries again. */
+  /** The task that this one belongs to: whose failures it tries again, which it undoes, or whose dry run it carries out. */
   readonly parentId: string | null;
   /** Who last paused, resumed or canceled it, and why. */
   readonly changedBy: string | null;
@@ -39,6 +40,7 @@ export function toSnapshot(row: TaskRow): Snapshot {
     projectId: row.project_id,
     model: row.model,
     operation: row.operation,
+    kind: row.kind,
     parameters: row.parameters,
     state: row.state,
     version: row.version,

@@ -1,6 +1,7 @@
 import type { Tx } from '../db/client.ts';
 import { ClientError } from '../errors.ts';
 import { stageChunks } from './chunks.ts';
+import { watchNames } from './dry-run.ts';
 import type { EngineDeps } from './engine.ts';
 import { checkSameRequest, fingerprintInput, type IdempotencyScope, keepKey, reserveKey } from './idempotency.ts';
 import { newTaskId } from './ids.ts';
@@ -25,6 +26,8 @@ export interface StartRequest {
   readonly priority?: TaskPriority | undefined;
   /** Who asks: an app id or a merchant. */
   readonly startedBy?: string | undefined;
+  /** Only tell what it would come to; the operation must tell its records. */
+  readonly isDryRun?: boolean;
   /** Apply everything before answering, instead of by a worker: for the few items of a synchronous start. */
   readonly inline?: boolean;
 }
@@ -57,8 +60,10 @@ export async function startTask(deps: EngineDeps, request: StartRequest): Promis
 
 async function startInTransaction(deps: EngineDeps, tx: Tx, request: StartRequest) {
   const { operation, projectId, idempotencyKey: key } = request;
+  // Stored with the key: never changed.
+  const name = request.isDryRun ? `${operation.name} (dry run)` : operation.name;
   const keepDays = deps.keepKeysDays;
-  const scope = key === undefined ? undefined : { projectId, operation: operation.name, key, keepDays };
+  const scope = key === undefined ? undefined : { projectId, operation: name, key, keepDays };
   return oncePerKey(tx, scope, request.input, (input) => writeTask(deps, tx, request, input));
 }
 
@@ -85,15 +90,16 @@ export async function oncePerKey<Input>(
 }
 
 async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input: unknown): Promise<Snapshot> {
-  const { operation, projectId, requestId, priority, startedBy } = request;
+  const { operation, projectId, requestId, priority, startedBy, isDryRun = false } = request;
   const createdAt = await readClock(tx);
-  const plan = await operation.plan(input, { tx, projectId, limits: deps.limits });
+  const plan = await operation.plan(input, { tx, projectId, limits: deps.limits, isDryRun });
   const { task, chunkCount } = await stageTask(deps, tx, operation, plan, {
     projectId,
     requestId,
     createdAt,
     priority,
     startedBy,
+    kind: isDryRun ? 'DRY_RUN' : 'RUN',
   });
   if (chunkCount === 0) return task;
   if (request.inline) return applyAll(deps, tx, operation, task, chunkCount);
@@ -110,11 +116,16 @@ export async function stageTask(
   task: Omit<NewTask, 'id' | 'model' | 'operation' | 'parameters' | 'total'>,
 ): Promise<{ task: Snapshot; chunkCount: number }> {
   const { name, model, chunkSize } = operation;
+  const { records } = operation;
   const id = newTaskId(model, task.createdAt);
-  const { total, chunkCount } = await stageChunks(tx, id, items, { chunkSize, maxItems: deps.limits.maxItems });
-  const snapshot = await insertTask(tx, { ...task, id, model, operation: name, parameters, total });
-  await deps.entered(tx, snapshot);
-  return { task: snapshot, chunkCount };
+  const isWatched = task.kind === 'DRY_RUN' && records !== undefined && !records.meetAll && !('count' in items);
+  const watched = isWatched ? watchNames(tx, { records, parameters }, items) : undefined;
+  const options = { chunkSize, maxItems: deps.limits.maxItems };
+  const { total, chunkCount } = await stageChunks(tx, id, watched?.items ?? items, options);
+  const stored = await insertTask(tx, { ...task, id, model, operation: name, parameters, total });
+  await watched?.settle(id, task.projectId);
+  await deps.entered(tx, stored);
+  return { task: stored, chunkCount };
 }
 
 async function applyAll(

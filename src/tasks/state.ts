@@ -8,6 +8,15 @@ export type TaskModel = (typeof taskModels)[number];
 export const taskPriorities = { LOW: -1, NORMAL: 0, HIGH: 1 } as const;
 export type TaskPriority = keyof typeof taskPriorities;
 
+/** The name of a stored priority. */
+export function priorityOf(stored: number): TaskPriority {
+  return stored < 0 ? 'LOW' : stored > 0 ? 'HIGH' : 'NORMAL';
+}
+
+/** What a task does with its items: apply them, only tell what that would come to, or take back what another task did. */
+export const taskKinds = ['RUN', 'DRY_RUN', 'UNDO'] as const;
+export type TaskKind = (typeof taskKinds)[number];
+
 /** A final state never changes; the database refuses it too. */
 export function isFinal(state: TaskState): boolean {
   return state === 'SUCCEEDED' || state === 'FAILED' || state === 'CANCELED';

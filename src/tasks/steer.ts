@@ -1,5 +1,6 @@
 import type { Tx } from '../db/client.ts';
 import { badInput, ClientError } from '../errors.ts';
+import { settleEnded } from './ending.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import type { Snapshot } from './snapshot.ts';
 import { isFinal, type TaskState } from './state.ts';
@@ -74,11 +75,9 @@ export async function settleCanceling(deps: EngineDeps, id: string): Promise<Sna
   const snapshot = await deps.db.transaction().execute(async (tx) => {
     const canceled = await endCanceling(tx, id);
     if (canceled === undefined) return undefined;
-    const { id: taskId, projectId, parameters, operation } = canceled;
-    await operationOf(deps.operations, operation).abandon?.({ tx, taskId, projectId, parameters });
-    await leaveLine(tx, taskId);
-    await deps.entered(tx, canceled);
-    await handOut(deps, tx, projectId);
+    await settleEnded(deps, tx, operationOf(deps.operations, canceled.operation), canceled);
+    await leaveLine(tx, canceled.id);
+    await handOut(deps, tx, canceled.projectId);
     return canceled;
   });
   if (snapshot === undefined) return undefined;

@@ -2,7 +2,7 @@ import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Database, Tx } from '../db/client.ts';
 import type { JsonObject, Tables, TaskRow } from '../db/tables.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
-import { type TaskModel, type TaskPriority, type TaskState, taskPriorities } from './state.ts';
+import { type TaskKind, type TaskModel, type TaskPriority, type TaskState, taskPriorities } from './state.ts';
 
 /** The SQL on tasks; lists.ts, transitions.ts and unfinished.ts have more. Times are the database's; every change of a task is one version more. */
 
@@ -11,6 +11,7 @@ export interface NewTask {
   readonly projectId: string;
   readonly model: TaskModel;
   readonly operation: string;
+  readonly kind?: TaskKind | undefined;
   readonly parameters: JsonObject;
   readonly total: number;
   readonly requestId: string;
@@ -18,6 +19,8 @@ export interface NewTask {
   readonly priority?: TaskPriority | undefined;
   readonly parentId?: string | undefined;
   readonly startedBy?: string | undefined;
+  /** Why, in the words of who started it. */
+  readonly reason?: string | undefined;
 }
 
 /** The database's clock, to the millisecond. */
@@ -39,6 +42,7 @@ export async function insertTask(tx: Tx, task: NewTask): Promise<Snapshot> {
       project_id: task.projectId,
       model: task.model,
       operation: task.operation,
+      kind: task.kind ?? 'RUN',
       parameters: JSON.stringify(task.parameters),
       state: nothingToDo ? 'SUCCEEDED' : 'QUEUED',
       total: task.total,
@@ -51,6 +55,8 @@ export async function insertTask(tx: Tx, task: NewTask): Promise<Snapshot> {
       priority: taskPriorities[task.priority ?? 'NORMAL'],
       parent_id: task.parentId ?? null,
       started_by: task.startedBy ?? null,
+      changed_by: task.reason === undefined ? null : (task.startedBy ?? null),
+      change_reason: task.reason ?? null,
     })
     .returningAll()
     .executeTakeFirstOrThrow();
@@ -104,6 +110,7 @@ export async function readRecentTasks(
 export interface TaskFilter {
   readonly states?: readonly TaskState[] | undefined;
   readonly models?: readonly TaskModel[] | undefined;
+  readonly kinds?: readonly TaskKind[] | undefined;
   /** Stored names of operations. */
   readonly operations?: readonly string[] | undefined;
   readonly createdBefore?: Date | undefined;
@@ -118,6 +125,7 @@ export function whereFilter(
   let filtered = query;
   if (filter.states) filtered = filtered.where('state', 'in', filter.states);
   if (filter.models) filtered = filtered.where('model', 'in', filter.models);
+  if (filter.kinds) filtered = filtered.where('kind', 'in', filter.kinds);
   if (filter.operations) filtered = filtered.where('operation', 'in', filter.operations);
   if (filter.createdBefore) filtered = filtered.where('created_at', '<', filter.createdBefore);
   if (filter.createdAfter) filtered = filtered.where('created_at', '>', filter.createdAfter);

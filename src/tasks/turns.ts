@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db/client.ts';
 import type { EngineDeps } from './engine.ts';
-import { isFinal, type TaskState } from './state.ts';
+import { isFinal, type TaskKind, type TaskState } from './state.ts';
 
 /**
  * Whose chunk is next. Only `windowSize` chunks of a project are in the job queue at a time; the rest wait in `chunks`, so that a
@@ -19,6 +19,7 @@ interface TaskRef {
   readonly id: string;
   readonly projectId: string;
   readonly operation: string;
+  readonly kind: TaskKind;
   readonly state: TaskState;
 }
 
@@ -28,7 +29,8 @@ export async function passTurn(deps: TurnDeps, tx: Tx, task: TaskRef, chunk: num
   const { rows } = await sql<{ count: number }>`
     with passed as (delete from turns where task_id = ${task.id} and chunk = ${chunk})
     select count(*) from turns where project_id = ${task.projectId}`.execute(tx);
-  const isUrgent = isFinal(task.state) || deps.operations.get(task.operation)?.oneByOne === true;
+  const isInOrder = task.kind === 'DRY_RUN' || deps.operations.get(task.operation)?.oneByOne === true;
+  const isUrgent = isFinal(task.state) || isInOrder;
   if ((rows[0]?.count ?? 0) <= refillBelow || isUrgent) await handOut(deps, tx, task.projectId);
 }
 
@@ -88,13 +90,14 @@ export async function handOutWaiting(deps: EngineDeps): Promise<void> {
 }
 
 /** The project's tasks that may go on, in order, with the most chunks of each that may be handed out now. Of a kind that runs one by
- *  one: only the one that runs, else the first in line, and one chunk at a time. */
+ *  one: only the one that runs, else the first in line, and one chunk at a time; of a dry run one chunk at a time too. */
 function lineOf(projectId: string, oneByOne: readonly string[]) {
   return sql`
     select task.id, task.priority, task.created_at, coalesce(mine.handed, 0) as handed,
-      case when task.operation = any(${oneByOne}) then 1 else ${windowSize}::integer end as most
+      case when task.kind = 'DRY_RUN' or task.operation = any(${oneByOne}) then 1 else ${windowSize}::integer end as most
     from tasks as task left join mine on mine.task_id = task.id
     where task.project_id = ${projectId} and task.completed_at is null and task.state in ('QUEUED', 'RUNNING')
+      and (task.kind <> 'DRY_RUN' or mine.handed is null)
       and (task.operation <> all(${oneByOne}) or not exists (
         select from tasks as other left join mine as held on held.task_id = other.id
         where other.project_id = task.project_id and other.operation = task.operation and other.completed_at is null

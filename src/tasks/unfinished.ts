@@ -30,7 +30,7 @@ export async function hasTurn(db: Database, taskId: string): Promise<boolean> {
   return row !== undefined;
 }
 
-/** Whether the project has another task that has not ended and was planned with these parameters, among others. */
+/** Whether the project has another task that applies its items, has not ended and was planned with these parameters, among others. */
 export async function hasUnfinishedTask(
   tx: Tx,
   what: { readonly projectId: string; readonly except: string; readonly parameters: JsonObject },
@@ -40,6 +40,7 @@ export async function hasUnfinishedTask(
     .select('id')
     .where('completed_at', 'is', null)
     .where('project_id', '=', what.projectId)
+    .where('kind', '=', 'RUN')
     .where('id', '<>', what.except)
     .where(sql<boolean>`parameters @> ${JSON.stringify(what.parameters)}::jsonb`)
     .limit(1)

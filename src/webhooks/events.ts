@@ -64,6 +64,7 @@ function describeTask(task: Snapshot, operation: AnyOperation): object {
   const { createdAt, startedAt, updatedAt, completedAt } = rest;
   const progress = {
     id,
+    kind: task.kind,
     state,
     version,
     progress: progressOf(task),

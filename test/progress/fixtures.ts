@@ -22,6 +22,7 @@ export function snapshotOf(changes: Partial<Snapshot> = {}): Snapshot {
     projectId: randomUUID(),
     model: 'ASYNC_ACTION',
     operation: 'vouchers.import',
+    kind: 'RUN',
     parameters: { campaign: 'Übergrößen ✓', nested: { list: [1, null, 'two'] } },
     state: 'RUNNING',
     version: 3,

@@ -46,9 +46,14 @@ export function registerActions(server: FastifyInstance, deps: GatewayDeps, { bo
     },
   );
 
+  // Those that read the list know nothing of dry runs and undo.
   server.get<List>('/async-actions', async (request): Promise<ActionList> => {
     const limit = readLimit(request.query.limit);
-    const filter = { models: ['ASYNC_ACTION'] as const, createdBefore: readEndDate(request.query.end_date) };
+    const filter = {
+      models: ['ASYNC_ACTION'],
+      kinds: ['RUN'],
+      createdBefore: readEndDate(request.query.end_date),
+    } as const;
     const tasks = await listTasks(deps.db, callerOf(request).projectId, filter, { limit: limit + 1 });
     return {
       object: 'list',

@@ -15,5 +15,5 @@ export async function findIssuance(
 }
 
 export function isIssuanceOf(task: Snapshot, programId: string | undefined): boolean {
-  return task.model === 'BULK_ISSUANCE' && task.parameters.programId === programId;
+  return task.model === 'BULK_ISSUANCE' && task.kind === 'RUN' && task.parameters.programId === programId;
 }
