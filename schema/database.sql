@@ -472,9 +472,9 @@ CREATE INDEX products_project ON public.products USING btree (project_id, id);
 
 CREATE INDEX skus_product ON public.skus USING btree (product_id, id);
 
-CREATE INDEX tasks_by_kind ON public.tasks USING btree (project_id, model, operation, state, created_at DESC, id DESC);
+CREATE INDEX tasks_by_kind ON public.tasks USING btree (project_id, model, kind, created_at DESC, id DESC);
 
-CREATE INDEX tasks_by_model ON public.tasks USING btree (project_id, model, created_at DESC, id DESC);
+CREATE INDEX tasks_by_state ON public.tasks USING btree (project_id, model, kind, operation, state, created_at DESC, id DESC);
 
 CREATE INDEX tasks_ended ON public.tasks USING btree (completed_at) WHERE (completed_at IS NOT NULL);
 

@@ -44,8 +44,8 @@ create table retention_rounds (
 );
 insert into retention_rounds default values;
 
--- Lists are read group by group, each newest first: by model, or where a filter names states or types by all three. So no list reads more
+-- Lists are read group by group, each newest first: by model and kind, or where a filter names states or types by these too. So no list reads more
 -- rows than it shows, times the groups, however many tasks there are.
-create index tasks_by_model on tasks (project_id, model, created_at desc, id desc);
-create index tasks_by_kind on tasks (project_id, model, operation, state, created_at desc, id desc);
+create index tasks_by_kind on tasks (project_id, model, kind, created_at desc, id desc);
+create index tasks_by_state on tasks (project_id, model, kind, operation, state, created_at desc, id desc);
 drop index tasks_project_created;

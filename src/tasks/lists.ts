@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Database } from '../db/client.ts';
 import type { TaskRow } from '../db/tables.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
-import { taskModels } from './state.ts';
+import { taskKinds, taskModels } from './state.ts';
 import type { TaskFilter } from './store.ts';
 
 export interface TaskPosition {
@@ -22,13 +22,13 @@ export async function listTasks(
 ): Promise<Snapshot[]> {
   const { createdBefore, createdAfter } = filter;
   const { after, limit } = page;
-  const hasKinds = filter.states !== undefined || filter.operations !== undefined;
+  const isDeep = filter.states !== undefined || filter.operations !== undefined;
   const { rows } = await sql<TaskRow>`
-    with recursive ${hasKinds ? kindsOf(projectId, filter) : modelsOf(filter)}
+    with recursive ${isDeep ? leavesOf(projectId, filter) : rootsOf(filter)}
     select task.* from groups, lateral (
       select * from tasks
-      where project_id = ${projectId} and model = groups.model
-        ${hasKinds ? sql`and operation = groups.operation and state = groups.state` : sql``}
+      where project_id = ${projectId} and model = groups.model and kind = groups.kind
+        ${isDeep ? sql`and operation = groups.operation and state = groups.state` : sql``}
         ${createdBefore === undefined ? sql`` : sql`and created_at < ${createdBefore}`}
         ${createdAfter === undefined ? sql`` : sql`and created_at > ${createdAfter}`}
         ${after === undefined ? sql`` : sql`and (created_at, id) < (${after.createdAt}, ${after.id})`}
@@ -38,25 +38,30 @@ export async function listTasks(
   return rows.map(toSnapshot);
 }
 
-function modelsOf({ models }: TaskFilter) {
-  return sql`groups as (select model from unnest(${[...new Set(models ?? taskModels)]}::text[]) as model)`;
+function rootsOf({ models, kinds }: TaskFilter) {
+  return sql`groups as (
+    select model, kind from unnest(${[...new Set(models ?? taskModels)]}::text[]) as model,
+      unnest(${[...new Set(kinds ?? taskKinds)]}::text[]) as kind
+  )`;
 }
 
 /** Those of the filter that the project has: the index is asked for one after the other, not read through. */
-function kindsOf(projectId: string, { models, operations, states }: TaskFilter) {
+function leavesOf(projectId: string, { models, kinds, operations, states }: TaskFilter) {
   const among = (column: string, list: readonly string[] | undefined) =>
     list === undefined ? sql`true` : sql`${sql.ref(column)} = any(${[...list]})`;
   return sql`
-    kinds as (
-      (select model, operation, state from tasks where project_id = ${projectId} order by model, operation, state limit 1)
+    found as (
+      (select model, kind, operation, state from tasks where project_id = ${projectId}
+      order by model, kind, operation, state limit 1)
       union all
-      select next.* from kinds, lateral (
-        select model, operation, state from tasks
-        where project_id = ${projectId} and (model, operation, state) > (kinds.model, kinds.operation, kinds.state)
-        order by model, operation, state limit 1
+      select next.* from found, lateral (
+        select model, kind, operation, state from tasks
+        where project_id = ${projectId}
+          and (model, kind, operation, state) > (found.model, found.kind, found.operation, found.state)
+        order by model, kind, operation, state limit 1
       ) as next
     ), groups as (
-      select * from kinds
-      where ${among('model', models)} and ${among('operation', operations)} and ${among('state', states)}
+      select * from found
+      where ${among('model', models)} and ${among('kind', kinds)} and ${among('operation', operations)} and ${among('state', states)}
     )`;
 }

@@ -5,7 +5,7 @@ import { type Database, openDatabase } from '../../src/db/client.ts';
 import { createLog } from '../../src/log.ts';
 import { listTasks } from '../../src/tasks/lists.ts';
 import { type Snapshot, toSnapshot } from '../../src/tasks/snapshot.ts';
-import { taskModels, taskStates } from '../../src/tasks/state.ts';
+import { taskKinds, taskModels, taskStates } from '../../src/tasks/state.ts';
 import type { TaskFilter } from '../../src/tasks/store.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import { createDatabase } from '../support/database.ts';
@@ -30,8 +30,8 @@ beforeAll(async () => {
 
 async function insertTasks(project: string) {
   await sql`
-    insert into tasks (id, project_id, model, operation, parameters, state, total, processed, succeeded, request_id, created_at, updated_at, completed_at)
-    select gen_random_uuid(), ${project}, case when n % 4 = 0 then 'BULK_ISSUANCE' else 'ASYNC_ACTION' end, (${operations}::text[])[1 + n % 4],
+    insert into tasks (id, project_id, model, kind, operation, parameters, state, total, processed, succeeded, request_id, created_at, updated_at, completed_at)
+    select gen_random_uuid(), ${project}, case when n % 4 = 0 then 'BULK_ISSUANCE' else 'ASYNC_ACTION' end, case when n % 7 = 0 then 'DRY_RUN' else 'RUN' end, (${operations}::text[])[1 + n % 4],
       '{}', state, 0, 0, 0, 'v-test', at, at, case when state in ('SUCCEEDED', 'FAILED', 'CANCELED') then at end
     from generate_series(1, 400) as n,
       lateral (select (${[...taskStates]}::text[])[1 + hashint4(n)::bigint % 3 + 3] as state, timestamptz '2026-01-01' + n / 3 * interval '1 minute' as at) as made`.execute(
@@ -40,10 +40,11 @@ async function insertTasks(project: string) {
 }
 
 function fits(task: Snapshot, filter: TaskFilter): boolean {
-  const { states, models, operations: names, createdBefore, createdAfter } = filter;
+  const { states, models, kinds, operations: names, createdBefore, createdAfter } = filter;
   return (
     (states?.includes(task.state) ?? true) &&
     (models?.includes(task.model) ?? true) &&
+    (kinds?.includes(task.kind) ?? true) &&
     (names?.includes(task.operation) ?? true) &&
     (createdBefore === undefined || task.createdAt < createdBefore) &&
     (createdAfter === undefined || task.createdAt > createdAfter)
@@ -58,6 +59,7 @@ function someFilter(): TaskFilter {
   return {
     states: maybe(some(taskStates)),
     models: maybe(some(taskModels)),
+    kinds: maybe(some(taskKinds)),
     operations: maybe(some(operations)),
     createdBefore: maybe(moment()),
     createdAfter: maybe(moment()),
