@@ -6,6 +6,7 @@ import { openMemoryBus } from '../../src/progress/memory-bus.ts';
 import { openRedisBus } from '../../src/progress/redis-bus.ts';
 import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { atEndOfFile } from '../support/at-end.ts';
+import { createRandom } from '../support/random.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Follower, openTasks, openTestStreams, recordLog, type TestStreams, type TestTasks } from './fixtures.ts';
 
@@ -179,15 +180,4 @@ async function hasNoChannel({ projects }: Play): Promise<boolean> {
   } finally {
     redis.disconnect();
   }
-}
-
-/** mulberry32: the same seed gives the same numbers from 0 to 1. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

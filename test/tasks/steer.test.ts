@@ -9,6 +9,7 @@ import { readTask } from '../../src/tasks/store.ts';
 import { startWorker } from '../../src/worker.ts';
 import { openTestEngine, type TestEngine } from '../support/engine.ts';
 import { createProbe, type ProbeItem } from '../support/probe.ts';
+import { createRandom } from '../support/random.ts';
 
 const say = (...words: ProbeItem['say'][]): ProbeItem[] => words.map((word) => ({ say: word }));
 const actor = 'app_of_tests';
@@ -167,7 +168,7 @@ test('whatever is asked at the same time, each step is legal and each item is ap
   const { engine } = await openEngine();
   await work(engine);
   const seed = Number(process.env.SEED ?? Date.now() % 100_000);
-  const random = randomFrom(seed);
+  const random = createRandom(seed);
   const ids: string[] = [];
   for (let index = 0; index < 12; index += 1) {
     const words = Array.from(
@@ -203,14 +204,3 @@ test('whatever is asked at the same time, each step is legal and each item is ap
   }
   await expect.poll(() => engine.db.selectFrom('turns').selectAll().execute(), { timeout: 10_000 }).toEqual([]);
 });
-
-/** mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
