@@ -51,6 +51,11 @@ export async function stageChunks(
 /** The seed of the lock by which a task's chunks in hand are known; any constant will do. */
 export const inHandLock = 20_260_301;
 
+/** Counts the chunks that workers have in hand, of all tasks: nobody else takes a shared advisory lock. */
+export const chunksInHand = sql<number>`(
+  select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted
+    and database = (select oid from pg_database where datname = current_database()))`;
+
 /** A worker that holds a chunk and says nothing for so long is frozen or cut off: the chunk is for others. As long as a heartbeat. */
 const frozenMs = 10_000;
 

@@ -43,7 +43,7 @@ async function commitChunk(deps: EngineDeps, task: Snapshot, chunk: number, appl
   try {
     const applied = await deps.db.transaction().execute(async (tx) => {
       const outcome = await applyChunk(tx, operation, task, chunk, apply);
-      await passTurn(deps, tx, outcome?.snapshot ?? task, chunk);
+      await passTurn(deps, tx, outcome?.snapshot ?? task, chunk, performance.now() - startedMs);
       return outcome;
     });
     if (applied === undefined) return;
