@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { itemSchemaOf } from '../tasks/input.ts';
+import { taskPriorities } from '../tasks/state.ts';
 
 /** A JSON Schema of OpenAPI 3.1, or a part of the document that holds some. */
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -68,13 +69,21 @@ export function parameter(
   return { name, in: place, required: place === 'path', schema, description };
 }
 
-/** The header of every start. */
-export const idempotencyKey = parameter(
-  'header',
-  'Idempotency-Key',
-  { type: 'string', minLength: 1, maxLength: 255 },
-  'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422.',
-);
+/** The headers of every start. */
+export const startHeaders = [
+  parameter(
+    'header',
+    'Idempotency-Key',
+    { type: 'string', minLength: 1, maxLength: 255 },
+    'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422.',
+  ),
+  parameter(
+    'header',
+    'X-Task-Priority',
+    { type: 'string', enum: Object.keys(taskPriorities), default: 'NORMAL' },
+    "Which of the project's own tasks go first.",
+  ),
+];
 
 const text = { type: 'string' };
 

@@ -5,12 +5,12 @@ import { campaignOrders } from '../../domain/campaigns.ts';
 import { updateCampaignVouchers } from '../../operations/update-campaign-vouchers.ts';
 import {
   answers,
-  idempotencyKey,
   type JsonSchema,
   jsonBody,
   type Paths,
   type Printer,
   parameter,
+  startHeaders,
 } from '../openapi-parts.ts';
 import { campaign, campaignList } from './campaign-shapes.ts';
 import { pageParameters } from './paging.ts';
@@ -58,7 +58,7 @@ function create({ printer, error, one, refusals }: Parts): object {
   return {
     operationId: 'create-campaign',
     summary: 'Creates a campaign. With more than one voucher a CAMPAIGN.VOUCHERS_GENERATE is started.',
-    parameters: [idempotencyKey],
+    parameters: startHeaders,
     requestBody: jsonBody(printer.input(campaignInput), 'required'),
     responses: { 200: one, ...refusals, 409: answers('The name is taken.', error) },
   };
@@ -77,7 +77,7 @@ function update({ printer, error, one, refusals }: Parts): object {
   return {
     operationId: 'update-campaign',
     summary: `${updateCampaignVouchers.mutation.description} Starts a CAMPAIGN.VOUCHERS_UPDATE.`,
-    parameters: [inPath, idempotencyKey],
+    parameters: [inPath, ...startHeaders],
     requestBody: jsonBody(printer.input(z.object(campaignChanges)), 'optional'),
     responses: { 200: one, ...refusals, ...notFound(error) },
   };
@@ -88,7 +88,7 @@ function add({ printer, error, refusals }: Parts): object {
   return {
     operationId: 'add-vouchers-to-campaign',
     summary: 'Adds one voucher at once, or starts a CAMPAIGN.VOUCHERS_GENERATE for several.',
-    parameters: [inPath, parameter('query', 'vouchers_count', count, 'How many.'), idempotencyKey],
+    parameters: [inPath, parameter('query', 'vouchers_count', count, 'How many.'), ...startHeaders],
     requestBody: jsonBody(printer.input(addedVouchersBody), 'optional'),
     responses: {
       200: answers('The one voucher.', printer.answer('Voucher', voucher)),

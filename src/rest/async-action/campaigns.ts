@@ -18,7 +18,7 @@ import type { AnyOperation } from '../../tasks/operation.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { callerOf } from '../door.ts';
-import { readIdempotencyKey } from '../idempotency-key.ts';
+import { readStarter } from '../starter.ts';
 import { describeCampaign } from './campaign-body.ts';
 import type { Campaign, CampaignList } from './campaign-shapes.ts';
 import { invalidParameter, readChoice, readPage } from './paging.ts';
@@ -124,9 +124,7 @@ async function start(
   return startTask(deps.engine, {
     operation,
     input,
-    projectId: callerOf(request).projectId,
-    requestId: request.id,
-    idempotencyKey: readIdempotencyKey(request.headers),
+    ...readStarter(request),
   });
 }
 

@@ -3,7 +3,6 @@ import {
   answers,
   eventAnswers,
   eventParameters,
-  idempotencyKey,
   type JsonSchema,
   jsonBody,
   type Paths,
@@ -12,6 +11,7 @@ import {
   pollAnswers,
   pollLocation,
   pollParameters,
+  startHeaders,
   withHeaders,
 } from '../openapi-parts.ts';
 import { campaignPaths } from './campaign-openapi.ts';
@@ -113,7 +113,7 @@ function start(printer: Printer, error: JsonSchema, operation: AnyOperation, res
   return {
     operationId: operation.name,
     summary: operation.mutation.description,
-    parameters: [...pathParameters, ...inQuery(printer, operation, rest), idempotencyKey],
+    parameters: [...pathParameters, ...inQuery(printer, operation, rest), ...startHeaders],
     ...(rest.body === 'none' ? {} : { requestBody: requestBody(printer, operation, rest) }),
     responses: {
       [rest.status]: withHeaders(

@@ -2,9 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
 import { startTask } from '../../tasks/start.ts';
-import { callerOf } from '../door.ts';
-import { readIdempotencyKey } from '../idempotency-key.ts';
 import { tellPoll } from '../polls.ts';
+import { readStarter } from '../starter.ts';
 import { checkInput } from './payload.ts';
 import { type Started, voucherifyPrefix } from './shapes.ts';
 import { spoolFile } from './spool.ts';
@@ -65,9 +64,7 @@ async function start(
   const task = await startTask(deps.engine, {
     operation,
     input: checkInput(operation, input, body),
-    projectId: callerOf(request).projectId,
-    requestId: request.id,
-    idempotencyKey: readIdempotencyKey(request.headers),
+    ...readStarter(request),
   });
   return { async_action_id: task.id };
 }

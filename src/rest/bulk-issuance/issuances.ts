@@ -6,10 +6,10 @@ import { issueGiftCards } from '../../operations/issue-gift-cards.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { isFinal } from '../../tasks/state.ts';
-import { callerOf, watcherOf } from '../door.ts';
-import { readIdempotencyKey } from '../idempotency-key.ts';
+import { watcherOf } from '../door.ts';
 import type { PollBodies } from '../poll-bodies.ts';
 import { answerPoll, type Polled, tellPoll, waitAsPreferred } from '../polls.ts';
+import { readStarter } from '../starter.ts';
 import type { TaskEvents } from '../task-events.ts';
 import { findIssuance } from './find-issuance.ts';
 import { csvUrlOf, isStreamed, streamStatus, taskStatus, toSummary } from './issuance-bodies.ts';
@@ -39,9 +39,7 @@ export function registerIssuances(server: FastifyInstance, deps: GatewayDeps, { 
     const task = await startTask(deps.engine, {
       operation: issueGiftCards,
       input,
-      projectId: callerOf(request).projectId,
-      requestId: request.id,
-      idempotencyKey: readIdempotencyKey(request.headers),
+      ...readStarter(request),
       inline: isSmall,
     });
     tellPoll(reply, deps, issuancePath(programId, task.id));

@@ -4,7 +4,6 @@ import {
   answers,
   eventAnswers,
   eventParameters,
-  idempotencyKey,
   type JsonSchema,
   type Paths,
   type Printer,
@@ -12,6 +11,7 @@ import {
   pollAnswers,
   pollLocation,
   pollParameters,
+  startHeaders,
   withHeaders,
 } from '../openapi-parts.ts';
 import { objectId } from './requests.ts';
@@ -63,7 +63,7 @@ function start(printer: Printer, refusals: object): object {
   return {
     operationId: 'bulkIssue',
     summary: issueGiftCards.mutation.description,
-    parameters: [programId, cardId, idempotencyKey],
+    parameters: [programId, cardId, ...startHeaders],
     requestBody: { required: true, content: { 'application/json': { schema: withoutProgram(printer) } } },
     responses: {
       201: withHeaders(
