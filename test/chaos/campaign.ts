@@ -45,7 +45,7 @@ export async function runCampaign(options: CampaignOptions): Promise<void> {
 
   const random = createRandom(seed + 1);
   const gateway = () => victims.gateways[Math.floor(random() * victims.gateways.length)]?.url ?? '';
-  const client = createChaosClient({ credentials: fleet.credentials, gateway });
+  const client = createChaosClient({ credentials: fleet.credentials, gateway, say });
   const gaveUp = new AbortController();
   const endsMs = performance.now() + minutes * 60_000;
   const campaign: Campaign = { ...options, client, ids: [], followed: [], endsMs, signal: gaveUp.signal };
@@ -65,10 +65,12 @@ async function startTasks({ seed, endsMs, client, ids, followed, say, signal }: 
     const size = Math.ceil(random() ** 3 * mostItems);
     const isIssuance = random() < 0.5;
     const rows = Array.from({ length: Math.ceil(size / 8) }, () => random() > 0.05);
+    const startedMs = performance.now();
     const id = await (isIssuance ? client.issue(size) : client.importCsv(`T${seed}-${number}-`, rows));
-    say(
-      `task ${id}: ${isIssuance ? `${size} cards` : `${rows.length} vouchers, ${rows.filter((isGood) => !isGood).length} bad`}`,
-    );
+    const what = isIssuance
+      ? `${size} cards`
+      : `${rows.length} vouchers, ${rows.filter((isGood) => !isGood).length} bad`;
+    say(`task ${id}: ${what}, started in ${Math.round(performance.now() - startedMs)} ms`);
     ids.push(id);
     const following = client.follow(id, signal);
     // It is heard of at the end.

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
 import type { ProjectCredentials } from '../../src/auth/projects.ts';
 import { isFinal, type TaskState } from '../../src/tasks/state.ts';
+import { fieldPart, filePart, formEnd, multipartType } from '../support/multipart.ts';
 
 /** Who calls the gateways while they are hurt: each call goes to one of them by chance, and is repeated until it is answered. */
 export interface Client {
@@ -27,9 +28,10 @@ interface ClientOptions {
   readonly credentials: ProjectCredentials;
   /** Another gateway each time. */
   readonly gateway: () => string;
+  readonly say: (line: string) => void;
 }
 
-const callMs = 20_000;
+const callMs = 40_000;
 const againMs = 300;
 /** Answers after which a client of ours tries again; others are the end of a campaign. */
 const passing = ['UNAVAILABLE', 'IDEMPOTENCY_KEY_IN_USE', 'TOO_MANY_UPLOADS', 'UPLOAD_BROKEN_OFF'];
@@ -44,19 +46,21 @@ export function createChaosClient(options: ClientOptions): Client {
   return {
     issue: (count) => {
       const variables = { programId, count, key: newKey() };
-      return untilStarted(options, () => JSON.stringify({ query: issue, variables }));
+      return untilStarted(options, JSON.stringify({ query: issue, variables }));
     },
     importCsv: (prefix, rows) => {
       const lines = rows.map((isGood, index) => `${prefix}${index},GIFT_VOUCHER,${isGood ? 10 : 'nothing'}\n`);
-      const file = new Blob(['Code,Voucher Type,Value\n', ...lines]);
+      const csv = `Code,Voucher Type,Value\n${lines.join('')}`;
       const variables = { file: null, key: newKey() };
-      return untilStarted(options, () => {
-        const form = new FormData();
-        form.set('operations', JSON.stringify({ query: importCsv, variables }));
-        form.set('map', '{"0":["variables.file"]}');
-        form.set('0', file, 'vouchers.csv');
-        return form;
-      });
+      const operations = JSON.stringify({ query: importCsv, variables });
+      const parts = [
+        fieldPart('operations', operations),
+        fieldPart('map', '{"0":["variables.file"]}'),
+        filePart('0'),
+        csv,
+        formEnd,
+      ];
+      return untilStarted(options, parts.join(''), multipartType);
     },
     steer: async (mutation, id) => {
       const query = `mutation ($id: ID!) { started: ${mutation}(id: $id) { task { ... on TaskProgress { id state } } userErrors { code } } }`;
@@ -80,10 +84,10 @@ interface Answer {
   readonly errors?: readonly { readonly extensions: { readonly code: string } }[];
 }
 
-async function call({ credentials, gateway }: ClientOptions, body: string | FormData): Promise<Answer> {
+async function call({ credentials, gateway }: ClientOptions, body: string, type = 'application/json'): Promise<Answer> {
   const response = await fetch(`${gateway()}/graphql`, {
     method: 'POST',
-    headers: { ...headersOf(credentials), ...(typeof body === 'string' && { 'content-type': 'application/json' }) },
+    headers: { ...headersOf(credentials), 'content-type': type },
     body,
     signal: AbortSignal.timeout(callMs),
   });
@@ -91,18 +95,22 @@ async function call({ credentials, gateway }: ClientOptions, body: string | Form
 }
 
 /** The same request under the same key until there is an answer, whichever gateway gives it. */
-async function untilStarted(options: ClientOptions, body: () => string | FormData): Promise<string> {
+async function untilStarted(options: ClientOptions, body: string, type?: string): Promise<string> {
   for (;;) {
+    const startedMs = performance.now();
     // Whatever happens to a connection, the client cannot know what became of its request.
-    const answer = await call(options, body()).catch(() => undefined);
-    const started = answer?.data?.started;
-    if (started?.task != null) return started.task.id;
-    const codes = [
-      ...(started?.userErrors ?? []).map(({ code }) => code),
-      ...(answer?.errors ?? []).map(({ extensions }) => extensions.code),
-    ];
-    const unknown = codes.find((code) => !passing.includes(code));
-    if (unknown !== undefined) throw new Error(`a start was refused: ${JSON.stringify(answer)}`);
+    const answer = await call(options, body, type).catch(String);
+    if (typeof answer !== 'string') {
+      const { task, userErrors = [] } = answer.data?.started ?? {};
+      if (task != null) return task.id;
+      const codes = [...userErrors, ...(answer.errors ?? []).map(({ extensions }) => extensions)].map(
+        ({ code }) => code,
+      );
+      if (!codes.every((code) => passing.includes(code)))
+        throw new Violation(`a start was refused: ${JSON.stringify(answer)}`);
+    }
+    const ms = Math.round(performance.now() - startedMs);
+    options.say(`a start was not answered with a task in ${ms} ms: ${JSON.stringify(answer)}`);
     await delay(againMs);
   }
 }
