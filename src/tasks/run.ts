@@ -10,7 +10,7 @@ import type { Snapshot } from './snapshot.ts';
 import { isFinal } from './state.ts';
 import { settleCanceling } from './steer.ts';
 import { countChunk, failTask, markRunning, readTask, TaskEnded } from './store.ts';
-import { handOut, leaveLine, passTurn } from './turns.ts';
+import { handOut, leaveLine, passTurn, setAside } from './turns.ts';
 
 /** An item that throws is isolated at the second try; an error nobody knows ends the task at this one. An outage never does. */
 const isolatingTry = 2;
@@ -28,8 +28,9 @@ export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tr
     await settleCanceling(deps, taskId);
     const fault = faultOf(error);
     if (fault === 'ITEM' && tries >= isolatingTry) return commitChunk(deps, task, chunk, applyIsolated);
-    if (fault === 'OUTAGE' || tries < lastTry) throw error;
-    await giveUpChunk(deps, { taskId, chunk });
+    if (fault !== 'OUTAGE' && tries >= lastTry) return giveUpChunk(deps, { taskId, chunk });
+    await setAside(deps, task, chunk);
+    throw error;
   }
 }
 

@@ -18,7 +18,7 @@ const largestWindow = 64;
 const aheadMs = 1_000;
 const leastAhead = 4;
 /** Handing out several at a time costs as much as one. */
-const refillShare = 0.75;
+const refillShare = 0.5;
 
 interface TaskRef {
   readonly id: string;
@@ -32,14 +32,27 @@ interface TaskRef {
 export async function passTurn(deps: TurnDeps, tx: Tx, task: TaskRef, chunk: number, chunkMs?: number): Promise<void> {
   const { rows } = await sql<{ queued: number; projects: number; inHand: number }>`
     with passed as (delete from turns where task_id = ${task.id} and chunk = ${chunk})
-    select count(*) filter (where project_id = ${task.projectId}) as queued, count(distinct project_id) as projects,
+    select count(*) filter (where project_id = ${task.projectId} and not set_aside) as queued, count(distinct project_id) as projects,
       (${chunksInHand}) as "inHand"
     from turns`.execute(tx);
   const { queued = 0, projects = 1, inHand = 1 } = rows[0] ?? {};
-  const ahead = chunkMs === undefined ? leastAhead : (inHand / projects) * (aheadMs / chunkMs);
-  const window = Math.min(inHand + Math.ceil(Math.max(ahead, inHand, leastAhead)), largestWindow);
+  const perSecond = chunkMs === undefined ? 0 : (inHand / projects) * (aheadMs / chunkMs);
+  const ahead = Math.min(Math.ceil(Math.max(perSecond, inHand, leastAhead)), largestWindow - inHand);
   const isUrgent = isFinal(task.state) || deps.operations.get(task.operation)?.oneByOne === true;
-  if (queued <= window * refillShare || isUrgent) await handOut(deps, tx, task.projectId, window);
+  if (queued <= inHand + ahead * refillShare || isUrgent) await handOut(deps, tx, task.projectId, inHand + ahead);
+}
+
+/** Lets another chunk of the project go while this one waits to be tried again; up to as many as a window has. */
+export async function setAside(deps: EngineDeps, task: TaskRef, chunk: number): Promise<void> {
+  await deps.db.transaction().execute(async (tx) => {
+    await sql`
+      update turns set set_aside = true
+      where task_id = ${task.id} and chunk = ${chunk} and not set_aside
+        and (select count(*) from turns where project_id = ${task.projectId} and set_aside) < ${largestWindow}`.execute(
+      tx,
+    );
+    await handOut(deps, tx, task.projectId);
+  });
 }
 
 /** Takes what has not begun of a task out of the line; its jobs find nothing to do. */
@@ -54,9 +67,9 @@ export async function handOut(deps: TurnDeps, tx: Tx, projectId: string, window?
   const oneByOne = [...deps.operations.values()].filter((operation) => operation.oneByOne).map(({ name }) => name);
   const { rows } = await sql<{ taskId: string; chunk: number; turn: number }>`
     with mine as (
-      select task_id, count(*)::integer as handed from turns where project_id = ${projectId} group by task_id
+      select task_id, count(*)::integer as handed, (count(*) filter (where not set_aside))::integer as queued from turns where project_id = ${projectId} group by task_id
     ), room as (
-      select greatest(${size} - coalesce(sum(handed), 0), 0)::integer as free from mine
+      select greatest(${size} - coalesce(sum(queued), 0), 0)::integer as free from mine
     ), begin as (
       select coalesce(greatest(max(head), max(last) filter (where project_id = ${projectId}) + 1), 0) as turn
       from (

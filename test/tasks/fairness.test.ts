@@ -105,6 +105,17 @@ test('a chunk that waits to be tried again neither holds the others up nor lends
   expect(rows[0]?.turn).toBeGreaterThan(100);
 });
 
+test('chunks that wait to be tried again take no place from the others of their project', async () => {
+  const { engine } = await openEngine();
+  const operation = engine.operations.get('probe');
+  if (operation === undefined) throw new Error('no probe');
+  const items = Array.from({ length: 40 }, (_, index) => ({ say: index < 15 ? 'throw' : 'ok' }));
+  const { projectId } = engine;
+  const { id } = await startTask(engine, { operation, input: { items }, projectId, requestId: 'v-test' });
+  await work(engine);
+  await expect.poll(async () => (await readTask(engine.db, id))?.processed, { timeout: 15_000 }).toBe(25);
+});
+
 test('100 cards of one project are issued within 2 s while another issues 1,000,000', { timeout: 60_000 }, async () => {
   const app = await startTestApp();
   const large = await issue(app, app.project, 1_000_000);
