@@ -7,18 +7,18 @@ import { formEnd, textOf } from '../support/multipart.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { LogLine } from '../support/processes.ts';
 
-const cards = 200_000;
+const cards = 300_000;
 
 test('a full disk halts tasks and refuses new ones; with more room all goes on by itself', {
   timeout: 90_000,
 }, async () => {
   const postgres = await startPostgres();
-  const disk = await postgres.createOnSmallDisk('small', 64);
+  const disk = await postgres.createOnSmallDisk('small', 48);
   const fleet = await openFleet({ databaseUrl: disk.url, redisUrl: inject('redisUrl') });
   const [gateway, worker] = await Promise.all([fleet.start('gateway'), fleet.start('worker')]);
   const id = await fleet.issue(cards);
   const isFull = (line: LogLine) => (line.error as { code?: string }).code === '53100';
-  expect(await worker.waitForLog('chunk.rolled_back', isFull, 20_000)).toMatchObject({ fault: 'OUTAGE' });
+  expect(await worker.waitForLog('chunk.rolled_back', isFull, 40_000)).toMatchObject({ fault: 'OUTAGE' });
 
   const { appId, appToken } = fleet.credentials;
   const upload = beginUpload(gateway, { 'x-app-id': appId, 'x-app-token': appToken });
