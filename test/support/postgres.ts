@@ -103,7 +103,7 @@ const refuseToGrow = `
   begin raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$;
   create trigger refuse_to_grow after insert on gift_cards for each statement execute function refuse_to_grow();
   create trigger refuse_to_grow after insert on vouchers for each statement execute function refuse_to_grow();
-  create trigger refuse_to_grow after insert on chunks for each row when (new.number > 3) execute function refuse_to_grow();`;
+  create trigger refuse_to_grow after insert on chunks for each row when (new.items is not null) execute function refuse_to_grow();`;
 
 async function mountSmallDisk(owned: string, megabytes: number): Promise<string | undefined> {
   const directory = await mkdtemp(join(tmpdir(), 'bulkcast-disk-'));
