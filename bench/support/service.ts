@@ -32,6 +32,8 @@ export async function openBenchDatabase(): Promise<BenchDatabase> {
     credentials,
     async [Symbol.asyncDispose]() {
       await postgres.stop();
+      // Where root runs it, the data is elsewhere.
+      await rm(postgres.home, { recursive: true, force: true });
       await rm(dataDir, { recursive: true, force: true });
     },
   };
