@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: runs bench/NAME.ts; the last line on stdout is one JSON object with `bench` and `ratio`. */
 const benches = {
   issue: () => import('./issue.ts'),
+  large: () => import('./large.ts'),
   import: () => import('./import.ts'),
   fanout: () => import('./fanout.ts'),
   poll: () => import('./poll.ts'),

@@ -341,6 +341,7 @@ create table turns (
   chunk integer not null,
   project_id uuid not null,
   turn bigint not null,
+  set_aside boolean not null default false,
   constraint turns_pkey PRIMARY KEY (task_id, chunk),
   constraint turns_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
 );

@@ -76,19 +76,8 @@ export function duplicateFound(type: string, id: string): ClientError {
 /** SQLSTATEs of a text that Postgres cannot hold (NUL above all). */
 const unstorableText = ['22021', '22P05'];
 
-/** Codes of a database that is away, starting, stopping, has no connection left, or takes too long. */
-const awayCodes = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EPIPE',
-  '57P01',
-  '57P02',
-  '57P03',
-  '25P03',
-  '53300',
-  '57014',
-];
+/** Of a database that is away, starting or stopping, out of connections, disk or memory, or in the middle of a conflict. */
+const awayCodes = /^(ECONN\w+|ETIMEDOUT|EPIPE|EHOSTUNREACH|08...|53...|57P..|58030|25P03|40001|40P01|55P03|57014)$/;
 const awayMessages = [
   'timeout exceeded when trying to connect',
   'Connection terminated',
@@ -96,12 +85,12 @@ const awayMessages = [
 ];
 
 /** What a thrown value says to a client: a client error as it is, a text that cannot be stored as BAD_USER_INPUT, a
- *  database that cannot be reached as UNAVAILABLE. Undefined for everything else, which is a bug or an outage and must be masked. */
+ *  database that cannot do it now as UNAVAILABLE. Undefined for everything else, which is a bug or an outage and must be masked. */
 export function toClientError(error: unknown): ClientError | undefined {
   if (error instanceof ClientError) return error;
   if (!(error instanceof Error)) return undefined;
-  const code = 'code' in error ? error.code : undefined;
-  if (awayCodes.some((known) => known === code) || awayMessages.some((known) => error.message.startsWith(known))) {
+  const code = 'code' in error ? String(error.code) : '';
+  if (awayCodes.test(code) || awayMessages.some((known) => error.message.startsWith(known))) {
     return new ClientError('UNAVAILABLE', 'The service cannot do this now; try again in a moment', { cause: error });
   }
   if (!unstorableText.some((known) => known === code)) return undefined;

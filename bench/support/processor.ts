@@ -18,3 +18,9 @@ export async function readMemoryKiB(pid: number): Promise<{ now: number; peak: n
   const read = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
   return { now: read('VmRSS'), peak: read('VmHWM') };
 }
+
+/** Resident memory that the process shares with nobody, in KiB (Linux); 0 when it has gone. */
+export async function readPrivateKiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0);
+}

@@ -126,6 +126,7 @@ interface TurnsTable {
   chunk: number;
   project_id: string;
   turn: number;
+  set_aside: Generated<boolean>;
 }
 
 interface ChunksTable {

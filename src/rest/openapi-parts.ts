@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { itemSchemaOf } from '../tasks/input.ts';
+import { taskPriorities } from '../tasks/state.ts';
 
 /** A JSON Schema of OpenAPI 3.1, or a part of the document that holds some. */
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -117,14 +118,22 @@ export function oneOf(words: readonly string[], fallback?: string): JsonSchema {
   return { enum: [...words], ...(fallback !== undefined && { default: fallback }) };
 }
 
-/** The header of every start. */
-export const idempotencyKey = parameter(
-  'header',
-  'Idempotency-Key',
-  { type: 'string', minLength: 1, maxLength: 255 },
-  'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422. ' +
-    'Known until Idempotency-Key-Expires of the answer.',
-);
+/** The headers of every start. */
+export const startHeaders = [
+  parameter(
+    'header',
+    'Idempotency-Key',
+    { type: 'string', minLength: 1, maxLength: 255 },
+    'Makes the request safe to repeat: the same key and body give the same task, the same key with another body 422. ' +
+      'Known until Idempotency-Key-Expires of the answer.',
+  ),
+  parameter(
+    'header',
+    'X-Task-Priority',
+    oneOf(Object.keys(taskPriorities), 'NORMAL'),
+    "Which of the project's own tasks go first.",
+  ),
+];
 
 export const text = { type: 'string' } as const;
 

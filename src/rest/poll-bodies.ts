@@ -74,9 +74,10 @@ export function tagOf(task: Snapshot, isConfined: boolean): string {
   return isConfined ? `"${task.version}-watch"` : `"${task.version}"`;
 }
 
-/** In how many seconds to ask again: when the task will have ended at its rate so far, 1 to 30; null when it has ended. */
+/** In how many seconds to ask again: when the task will have ended at its rate so far, 1 to 30; while it is paused, after the longest; null when it has ended. */
 export function retryAfterOf(task: Snapshot): string | null {
   if (isFinal(task.state)) return null;
+  if (task.state === 'PAUSED') return String(longestRetrySeconds);
   const rate = task.ratePerSecond;
   const seconds = rate === null ? 1 : Math.ceil((task.total - task.processed) / rate);
   return String(Math.min(Math.max(seconds, 1), longestRetrySeconds));

@@ -58,6 +58,14 @@ export async function stageChunks(
 /** The seed of the lock by which a task's chunks in hand are known; any constant will do. */
 export const inHandLock = 20_260_301;
 
+/** Counts the chunks that workers have in hand, of all tasks: nobody else takes a shared advisory lock. */
+export const chunksInHand = sql<number>`(
+  select count(*) from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted
+    and database = (select oid from pg_database where datname = current_database()))`;
+
+/** A worker that holds a chunk and says nothing for so long is frozen or cut off: the chunk is for others. As long as a heartbeat. */
+const frozenMs = 10_000;
+
 /** Takes the chunk for this transaction: nobody else can apply it until the transaction ends, nor after it commits. Records that it
  *  makes tell the task. Nothing when it is applied already. */
 export async function takeChunk(tx: Tx, taskId: string, number: number): Promise<Chunk<unknown> | undefined> {
@@ -70,6 +78,7 @@ export async function takeChunk(tx: Tx, taskId: string, number: number): Promise
     .returning(['first_row', 'size', 'items'])
     .returning(sql`pg_advisory_xact_lock_shared(hashtextextended(task_id, ${inHandLock}))`.as('in_hand'))
     .returning(sql`set_config('bulkcast.task', task_id, true)`.as('setting'))
+    .returning(sql`set_config('idle_in_transaction_session_timeout', ${frozenMs}::text, true)`.as('frozen_ms'))
     .executeTakeFirst();
   if (row === undefined) return undefined;
   return { number, firstRow: row.first_row, size: row.size, items: row.items === null ? [] : readItems(row.items) };

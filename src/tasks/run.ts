@@ -12,7 +12,7 @@ import type { Snapshot } from './snapshot.ts';
 import { isFinal, type TaskKind } from './state.ts';
 import { settleCanceling } from './steer.ts';
 import { countChunk, failTask, markRunning, readTask, TaskEnded } from './store.ts';
-import { handOut, leaveLine, passTurn } from './turns.ts';
+import { handOut, leaveLine, passTurn, setAside } from './turns.ts';
 import { undoing } from './undo.ts';
 
 /** An item that throws is isolated at the second try; an error nobody knows ends the task at this one. An outage never does. */
@@ -31,8 +31,9 @@ export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tr
     await settleCanceling(deps, taskId);
     const fault = faultOf(error);
     if (fault === 'ITEM' && tries >= isolatingTry) return commitChunk(deps, task, chunk, applyIsolated);
-    if (fault === 'OUTAGE' || tries < lastTry) throw error;
-    await giveUpChunk(deps, { taskId, chunk });
+    if (fault !== 'OUTAGE' && tries >= lastTry) return giveUpChunk(deps, { taskId, chunk });
+    await setAside(deps, task, chunk);
+    throw error;
   }
 }
 
@@ -46,7 +47,7 @@ async function commitChunk(deps: EngineDeps, task: Snapshot, chunk: number, appl
   try {
     const applied = await deps.db.transaction().execute(async (tx) => {
       const outcome = await applyChunk(deps, tx, operation, task, chunk, apply);
-      await passTurn(deps, tx, outcome?.snapshot ?? task, chunk);
+      await passTurn(deps, tx, outcome?.snapshot ?? task, chunk, performance.now() - startedMs);
       return outcome;
     });
     if (applied === undefined) return;

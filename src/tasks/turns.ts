@@ -1,19 +1,24 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db/client.ts';
+import { chunksInHand } from './chunks.ts';
 import type { EngineDeps } from './engine.ts';
 import { isFinal, type TaskKind, type TaskState } from './state.ts';
 
 /**
- * Whose chunk is next. Only `windowSize` chunks of a project are in the job queue at a time; the rest wait in `chunks`, so that a
+ * Whose chunk is next. Only a second's work of a project is in the job queue at a time; the rest waits in `chunks`, so that a
  * choice between the tasks of a project is made late: by priority, then by turn, which lets small tasks overtake. Between projects the
  * order of the jobs decides: start-time fair queueing, one turn a chunk.
  */
 
 type TurnDeps = Pick<EngineDeps, 'jobs' | 'operations'>;
 
-const windowSize = 64;
+/** Most chunks of a project in the job queue, in hand or not. */
+const largestWindow = 64;
+/** What waits in the queue, for how long it will keep the workers busy: as long waits a task that comes next. */
+const aheadMs = 1_000;
+const leastAhead = 4;
 /** Handing out several at a time costs as much as one. */
-const refillBelow = 48;
+const refillShare = 0.5;
 
 interface TaskRef {
   readonly id: string;
@@ -23,15 +28,33 @@ interface TaskRef {
   readonly state: TaskState;
 }
 
-/** Ends the turn of a chunk, and puts more of the project's chunks into the queue when it runs low. Takes the lock of the project's
- *  line: call it last. */
-export async function passTurn(deps: TurnDeps, tx: Tx, task: TaskRef, chunk: number): Promise<void> {
-  const { rows } = await sql<{ count: number }>`
+/** Ends the turn of a chunk, which took so many ms, and puts more of the project's chunks into the queue when it runs low. Takes the
+ *  lock of the project's line: call it last. */
+export async function passTurn(deps: TurnDeps, tx: Tx, task: TaskRef, chunk: number, chunkMs?: number): Promise<void> {
+  const { rows } = await sql<{ queued: number; projects: number; inHand: number }>`
     with passed as (delete from turns where task_id = ${task.id} and chunk = ${chunk})
-    select count(*) from turns where project_id = ${task.projectId}`.execute(tx);
+    select count(*) filter (where project_id = ${task.projectId} and not set_aside) as queued, count(distinct project_id) as projects,
+      (${chunksInHand}) as "inHand"
+    from turns`.execute(tx);
+  const { queued = 0, projects = 1, inHand = 1 } = rows[0] ?? {};
+  const perSecond = chunkMs === undefined ? 0 : (inHand / projects) * (aheadMs / chunkMs);
+  const ahead = Math.min(Math.ceil(Math.max(perSecond, inHand, leastAhead)), largestWindow - inHand);
   const isInOrder = task.kind === 'DRY_RUN' || deps.operations.get(task.operation)?.oneByOne === true;
   const isUrgent = isFinal(task.state) || isInOrder;
-  if ((rows[0]?.count ?? 0) <= refillBelow || isUrgent) await handOut(deps, tx, task.projectId);
+  if (queued <= inHand + ahead * refillShare || isUrgent) await handOut(deps, tx, task.projectId, inHand + ahead);
+}
+
+/** Lets another chunk of the project go while this one waits to be tried again; up to as many as a window has. */
+export async function setAside(deps: EngineDeps, task: TaskRef, chunk: number): Promise<void> {
+  await deps.db.transaction().execute(async (tx) => {
+    await sql`
+      update turns set set_aside = true
+      where task_id = ${task.id} and chunk = ${chunk} and not set_aside
+        and (select count(*) from turns where project_id = ${task.projectId} and set_aside) < ${largestWindow}`.execute(
+      tx,
+    );
+    await handOut(deps, tx, task.projectId);
+  });
 }
 
 /** Takes what has not begun of a task out of the line; its jobs find nothing to do. */
@@ -39,20 +62,21 @@ export async function leaveLine(tx: Tx, taskId: string): Promise<void> {
   await tx.deleteFrom('turns').where('task_id', '=', taskId).execute();
 }
 
-/** Puts chunks of the project's tasks into the queue until its window is full. */
-export async function handOut(deps: TurnDeps, tx: Tx, projectId: string): Promise<void> {
+/** Puts chunks of the project's tasks into the queue until so many are in it; by default a few more than there are workers at it. */
+export async function handOut(deps: TurnDeps, tx: Tx, projectId: string, window?: number): Promise<void> {
+  const size = window ?? sql`least(${chunksInHand} + ${leastAhead}::integer, ${largestWindow})`;
   await sql`select from projects where id = ${projectId} for no key update`.execute(tx);
   const oneByOne = [...deps.operations.values()].filter((operation) => operation.oneByOne).map(({ name }) => name);
   const { rows } = await sql<{ taskId: string; chunk: number; turn: number }>`
     with mine as (
-      select task_id, count(*)::integer as handed from turns where project_id = ${projectId} group by task_id
+      select task_id, count(*)::integer as handed, (count(*) filter (where not set_aside))::integer as queued from turns where project_id = ${projectId} group by task_id
     ), room as (
-      select greatest(${windowSize} - coalesce(sum(handed), 0), 0)::integer as free from mine
+      select greatest(${size} - coalesce(sum(queued), 0), 0)::integer as free from mine
     ), begin as (
       select coalesce(greatest(max(head), max(last) filter (where project_id = ${projectId}) + 1), 0) as turn
       from (
         -- A chunk that waits to be tried again keeps its old turn, which says nothing about where its project stands.
-        select project_id, greatest(min(turn), max(turn) - ${windowSize} + 1) as head, max(turn) as last
+        select project_id, greatest(min(turn), max(turn) - ${largestWindow} + 1) as head, max(turn) as last
         from turns group by project_id
       ) as projects
     ), line as (${lineOf(projectId, oneByOne)}), picked as (
@@ -94,7 +118,7 @@ export async function handOutWaiting(deps: EngineDeps): Promise<void> {
 function lineOf(projectId: string, oneByOne: readonly string[]) {
   return sql`
     select task.id, task.priority, task.created_at, coalesce(mine.handed, 0) as handed,
-      case when task.kind = 'DRY_RUN' or task.operation = any(${oneByOne}) then 1 else ${windowSize}::integer end as most
+      case when task.kind = 'DRY_RUN' or task.operation = any(${oneByOne}) then 1 else ${largestWindow}::integer end as most
     from tasks as task left join mine on mine.task_id = task.id
     where task.project_id = ${projectId} and task.completed_at is null and task.state in ('QUEUED', 'RUNNING')
       and (task.kind <> 'DRY_RUN' or mine.handed is null)
@@ -104,5 +128,5 @@ function lineOf(projectId: string, oneByOne: readonly string[]) {
           and (held.handed > 0
             or (other.state = 'QUEUED', other.created_at, other.id) < (task.state = 'QUEUED', task.created_at, task.id))
       ))
-    order by task.priority desc, task.created_at, task.id limit ${2 * windowSize}`;
+    order by task.priority desc, task.created_at, task.id limit ${2 * largestWindow}`;
 }

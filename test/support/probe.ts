@@ -4,12 +4,12 @@ import { itemList } from '../../src/tasks/input.ts';
 import { defineOperation, type Failure } from '../../src/tasks/operation.ts';
 
 export interface ProbeItem {
-  readonly say: 'ok' | 'refuse' | 'throw' | 'hang' | 'mistake' | 'bad value' | 'outage';
+  readonly say: 'ok' | 'refuse' | 'throw' | 'hang' | 'mistake' | 'bad value' | 'outage' | 'slow';
   readonly name?: string;
 }
 
 /** An operation whose items say what happens to them. Each `ok` leaves one row in `probe_effects`, so that whatever is applied
- *  twice, or half, shows. `hang` waits until the test calls `release`. */
+ *  twice, or half, shows. `hang` waits until the test calls `release`, `slow` takes a fifth of a second. */
 export function createProbe(options: { readonly chunkSize?: number } = {}) {
   const held = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
@@ -34,6 +34,7 @@ export function createProbe(options: { readonly chunkSize?: number } = {}) {
         else done.push(row);
       });
       await sql`insert into probe_effects select ${taskId}, unnest(${done}::integer[])`.execute(tx);
+      if (chunk.items.some(({ say }) => say === 'slow')) await sql`select pg_sleep(0.2)`.execute(tx);
       if (chunk.items.some(({ say }) => say === 'hang')) {
         reached.resolve();
         await held.promise;

@@ -60,7 +60,7 @@ export async function startServe(env: Record<string, string>): Promise<ServeProc
   };
 }
 
-const startTimeoutMs = 25_000;
+const startTimeoutMs = 60_000;
 
 function spawnServe(env: Record<string, string>): Running {
   const child = spawn(process.execPath, [main, 'serve'], {

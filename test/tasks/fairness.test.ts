@@ -8,7 +8,7 @@ import { startWorker } from '../../src/worker.ts';
 import { ask } from '../graphql/client.ts';
 import { openTestEngine, type TestEngine } from '../support/engine.ts';
 import { startTestApp, type TestApp, type TestProject } from '../support/gateway.ts';
-import { createProbe } from '../support/probe.ts';
+import { createProbe, type ProbeItem } from '../support/probe.ts';
 
 /** An engine whose chunks of one item note, in the order of their commits, whose they were. */
 async function openEngine() {
@@ -21,11 +21,11 @@ async function openEngine() {
 async function start(
   engine: TestEngine,
   chunks: number,
-  options: { projectId?: string; priority?: TaskPriority } = {},
+  options: { projectId?: string; priority?: TaskPriority; say?: ProbeItem['say'] } = {},
 ) {
   const operation = engine.operations.get('probe');
   if (operation === undefined) throw new Error('no probe');
-  const input = { items: Array.from({ length: chunks }, () => ({ say: 'ok' })) };
+  const input = { items: Array.from({ length: chunks }, () => ({ say: options.say ?? 'ok' })) };
   const { projectId = engine.projectId, priority } = options;
   return (await startTask(engine, { operation, input, projectId, priority, requestId: 'v-test' })).id;
 }
@@ -63,6 +63,16 @@ test('within a project a small task overtakes a large one', async () => {
   expect((await positionsOf(engine, small)).at(-1)).toBeLessThan(100);
 });
 
+test('within a project a small task waits for about a second of what was there before, however slow its chunks are', async () => {
+  const { engine } = await openEngine();
+  const large = await start(engine, 60, { say: 'slow' });
+  await work(engine);
+  await expect.poll(async () => (await readTask(engine.db, large))?.processed, { timeout: 15_000 }).toBe(5);
+  const small = await start(engine, 1);
+  await engine.ended(small);
+  expect((await positionsOf(engine, small)).at(-1)).toBeLessThan(15);
+});
+
 test('within a project a higher priority goes first, and takes no turn of another project', async () => {
   const { engine, other } = await openEngine();
   const normal = await start(engine, 200);
@@ -73,7 +83,7 @@ test('within a project a higher priority goes first, and takes no turn of anothe
   for (const id of [normal, low, high, others]) await engine.ended(id);
   expect((await positionsOf(engine, others)).at(-1)).toBeLessThanOrEqual(122);
   expect((await positionsOf(engine, low))[0]).toBeGreaterThan((await positionsOf(engine, normal)).at(-1) ?? 0);
-  // The 64 chunks of the other task that were in the queue already come first.
+  // The chunks of the other task that were in the queue already come first.
   expect((await positionsOf(engine, high)).at(-1)).toBeLessThan((await positionsOf(engine, normal))[70] ?? 0);
 });
 
@@ -93,6 +103,17 @@ test('a chunk that waits to be tried again neither holds the others up nor lends
   await start(engine, 1, { projectId: other });
   const { rows } = await sql<{ turn: number }>`select turn from turns where project_id = ${other}`.execute(engine.db);
   expect(rows[0]?.turn).toBeGreaterThan(100);
+});
+
+test('chunks that wait to be tried again take no place from the others of their project', async () => {
+  const { engine } = await openEngine();
+  const operation = engine.operations.get('probe');
+  if (operation === undefined) throw new Error('no probe');
+  const items = Array.from({ length: 40 }, (_, index) => ({ say: index < 15 ? 'throw' : 'ok' }));
+  const { projectId } = engine;
+  const { id } = await startTask(engine, { operation, input: { items }, projectId, requestId: 'v-test' });
+  await work(engine);
+  await expect.poll(async () => (await readTask(engine.db, id))?.processed, { timeout: 15_000 }).toBe(25);
 });
 
 test('100 cards of one project are issued within 2 s while another issues 1,000,000', { timeout: 60_000 }, async () => {

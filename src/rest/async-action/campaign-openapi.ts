@@ -6,13 +6,13 @@ import { updateCampaignVouchers } from '../../operations/update-campaign-voucher
 import {
   type Answers,
   answers,
-  idempotencyKey,
   jsonBody,
   type Operation,
   oneOf,
   type Paths,
   type Printer,
   parameter,
+  startHeaders,
   text,
 } from '../openapi-parts.ts';
 import { campaign, campaignList } from './campaign-shapes.ts';
@@ -65,7 +65,7 @@ function create({ printer, one, taken }: Parts): Operation {
   return {
     operationId: 'create-campaign',
     summary: 'Creates a campaign. With more than one voucher a CAMPAIGN.VOUCHERS_GENERATE is started.',
-    parameters: [idempotencyKey],
+    parameters: startHeaders,
     requestBody: jsonBody(printer.input(campaignInput), 'required'),
     responses: { ...one, ...taken },
   };
@@ -84,7 +84,7 @@ function update({ printer, one }: Parts): Operation {
   return {
     operationId: 'update-campaign',
     summary: `${updateCampaignVouchers.mutation.description} Starts a CAMPAIGN.VOUCHERS_UPDATE.`,
-    parameters: [inPath, idempotencyKey],
+    parameters: [inPath, ...startHeaders],
     requestBody: jsonBody(printer.input(z.object(campaignChanges)), 'optional'),
     responses: one,
   };
@@ -95,7 +95,7 @@ function add({ printer, taken }: Parts): Operation {
   return {
     operationId: 'add-vouchers-to-campaign',
     summary: 'Adds one voucher at once, or starts a CAMPAIGN.VOUCHERS_GENERATE for several.',
-    parameters: [inPath, parameter('query', 'vouchers_count', count, 'How many.'), idempotencyKey],
+    parameters: [inPath, parameter('query', 'vouchers_count', count, 'How many.'), ...startHeaders],
     requestBody: jsonBody(printer.input(addedVouchersBody), 'optional'),
     responses: {
       200: answers('The one voucher.', printer.answer('Voucher', voucher)),

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import { createCampaign } from '../../domain/campaign-creation.ts';
 import { addVoucher, type GenerationSpec } from '../../domain/campaign-generation.ts';
@@ -18,7 +18,7 @@ import type { AnyOperation } from '../../tasks/operation.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { callerOf, takeStart } from '../door.ts';
-import { readIdempotencyKey } from '../idempotency-key.ts';
+import { readStarter } from '../starter.ts';
 import { describeCampaign } from './campaign-body.ts';
 import type { Campaign, CampaignList } from './campaign-shapes.ts';
 import { invalidParameter, readChoice, readPage } from './paging.ts';
@@ -41,7 +41,7 @@ interface List {
 
 /** Campaigns: create, read, list, and the starts that do not answer with an action alone. */
 export function registerCampaigns(server: FastifyInstance, deps: GatewayDeps): void {
-  server.post('/campaigns', async (request): Promise<Campaign> => create(deps, request));
+  server.post('/campaigns', async (request, reply): Promise<Campaign> => create(deps, { request, reply }));
   server.get<List>('/campaigns', async (request): Promise<CampaignList> => {
     const { projectId } = callerOf(request);
     const { campaigns, total } = await listCampaigns(deps.db, projectId, readList(request.query));
@@ -50,8 +50,8 @@ export function registerCampaigns(server: FastifyInstance, deps: GatewayDeps): v
   server.get<One>('/campaigns/:campaignId', async (request): Promise<Campaign> => {
     return describeCampaign(await find(deps, request, request.params.campaignId));
   });
-  server.put<One>('/campaigns/:campaignId', async (request): Promise<Campaign> => {
-    return update(deps, request, request.params.campaignId);
+  server.put<One>('/campaigns/:campaignId', async (request, reply): Promise<Campaign> => {
+    return update(deps, { request, reply }, request.params.campaignId);
   });
   server.post<Add>('/campaigns/:campaignId/vouchers', async (request, reply) => {
     const { campaignId } = request.params;
@@ -60,7 +60,7 @@ export function registerCampaigns(server: FastifyInstance, deps: GatewayDeps): v
     if (count === 1) return addOne(deps, request, campaignId, body);
     const given = { ...body, campaign_id: campaignId, vouchers_count: count };
     const input = checkInput(generateCampaignVouchers, given, body);
-    const task = await start(deps, request, generateCampaignVouchers, input);
+    const task = await start(deps, { request, reply }, generateCampaignVouchers, input);
     return reply.code(202).send({ async_action_id: task.id } satisfies Started);
   });
   server.post<OneCode>('/campaigns/:campaignId/vouchers/:code', async (request): Promise<Voucher> => {
@@ -69,12 +69,18 @@ export function registerCampaigns(server: FastifyInstance, deps: GatewayDeps): v
   });
 }
 
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
 /** The campaign, with what it needs at once: nothing, one voucher, or the task that generates several. */
-async function create(deps: GatewayDeps, request: FastifyRequest): Promise<Campaign> {
+async function create(deps: GatewayDeps, exchange: Exchange): Promise<Campaign> {
+  const { request } = exchange;
   const { projectId } = callerOf(request);
   const input = checkBody(campaignInput, request.body ?? {});
   if ((input.vouchers_count ?? 0) > 1) {
-    const task = await start(deps, request, createCampaignVouchers, input);
+    const task = await start(deps, exchange, createCampaignVouchers, input);
     const campaign = await find(deps, request, String(task.parameters.campaignId));
     const accepted = { creation_status: 'IN_PROGRESS', vouchers_generation_status: 'IN_PROGRESS' } as const;
     return describeCampaign({ ...campaign, ...accepted, vouchers_count: 0 });
@@ -88,10 +94,11 @@ async function create(deps: GatewayDeps, request: FastifyRequest): Promise<Campa
 }
 
 /** The campaign as it is when the update is accepted, also where nothing was to be done or a worker was as fast. */
-async function update(deps: GatewayDeps, request: FastifyRequest, idOrName: string): Promise<Campaign> {
+async function update(deps: GatewayDeps, exchange: Exchange, idOrName: string): Promise<Campaign> {
+  const { request } = exchange;
   const body = request.body ?? {};
   const given = isObject(body) ? { ...body, campaign_id: idOrName } : body;
-  const task = await start(deps, request, updateCampaignVouchers, checkInput(updateCampaignVouchers, given, body));
+  const task = await start(deps, exchange, updateCampaignVouchers, checkInput(updateCampaignVouchers, given, body));
   const campaign = await find(deps, request, String(task.parameters.campaignId));
   return describeCampaign({ ...campaign, creation_status: 'MODIFYING', vouchers_generation_status: 'MODIFYING' });
 }
@@ -117,7 +124,7 @@ async function find(deps: GatewayDeps, request: FastifyRequest, idOrName: string
 
 async function start(
   deps: GatewayDeps,
-  request: FastifyRequest,
+  { request, reply }: Exchange,
   operation: AnyOperation,
   input: unknown,
 ): Promise<Snapshot> {
@@ -125,9 +132,7 @@ async function start(
   return startTask(deps.engine, {
     operation,
     input,
-    projectId: callerOf(request).projectId,
-    requestId: request.id,
-    idempotencyKey: readIdempotencyKey(request.headers),
+    ...readStarter(request, reply),
   });
 }
 

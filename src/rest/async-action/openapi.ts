@@ -3,7 +3,6 @@ import {
   answers,
   eventAnswers,
   eventParameters,
-  idempotencyKey,
   type JsonSchema,
   jsonBody,
   linkParameters,
@@ -15,6 +14,7 @@ import {
   pollAnswers,
   pollLocation,
   pollParameters,
+  startHeaders,
   text,
   withHeaders,
 } from '../openapi-parts.ts';
@@ -96,7 +96,7 @@ function start(printer: Printer, operation: AnyOperation, rest: RestStart): Oper
   return {
     operationId: operation.name,
     summary: operation.mutation.description,
-    parameters: [...pathParameters, ...inQuery(printer, operation, rest), idempotencyKey],
+    parameters: [...pathParameters, ...inQuery(printer, operation, rest), ...startHeaders],
     ...(rest.body !== 'none' && { requestBody: requestBody(printer, operation, rest) }),
     responses: { [rest.status]: withHeaders(started, pollLocation) },
   };

@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayDeps } from '../../deps.ts';
 import type { AnyOperation, RestStart } from '../../tasks/operation.ts';
 import { startTask } from '../../tasks/start.ts';
-import { callerOf, takeStart } from '../door.ts';
-import { idempotencyOf } from '../idempotency-key.ts';
+import { takeStart } from '../door.ts';
 import { tellPoll } from '../polls.ts';
+import { readStarter } from '../starter.ts';
 import { checkInput } from './payload.ts';
 import { type Started, voucherifyPrefix } from './shapes.ts';
 import { spoolFile } from './spool.ts';
@@ -73,9 +73,7 @@ async function start(
   const task = await startTask(deps.engine, {
     operation,
     input: checked,
-    projectId: callerOf(request).projectId,
-    requestId: request.id,
-    ...idempotencyOf(request, reply),
+    ...readStarter(request, reply),
   });
   return { async_action_id: task.id };
 }

@@ -6,10 +6,10 @@ import { issueGiftCards } from '../../operations/issue-gift-cards.ts';
 import type { Snapshot } from '../../tasks/snapshot.ts';
 import { startTask } from '../../tasks/start.ts';
 import { isFinal } from '../../tasks/state.ts';
-import { callerOf, takeStart, watcherOf } from '../door.ts';
-import { idempotencyOf } from '../idempotency-key.ts';
+import { takeStart, watcherOf } from '../door.ts';
 import type { PollBodies } from '../poll-bodies.ts';
 import { answerPoll, type Polled, tellPoll, waitAsPreferred } from '../polls.ts';
+import { readStarter } from '../starter.ts';
 import type { TaskEvents } from '../task-events.ts';
 import { findIssuance } from './find-issuance.ts';
 import { csvUrlOf, isStreamed, streamStatus, taskStatus, toSummary } from './issuance-bodies.ts';
@@ -40,9 +40,7 @@ export function registerIssuances(server: FastifyInstance, deps: GatewayDeps, { 
     const task = await startTask(deps.engine, {
       operation: issueGiftCards,
       input,
-      projectId: callerOf(request).projectId,
-      requestId: request.id,
-      ...idempotencyOf(request, reply),
+      ...readStarter(request, reply),
       inline: isSmall,
     });
     tellPoll(reply, deps, issuancePath(programId, task.id));

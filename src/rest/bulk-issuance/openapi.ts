@@ -4,7 +4,6 @@ import {
   answers,
   eventAnswers,
   eventParameters,
-  idempotencyKey,
   type JsonSchema,
   jsonBody,
   linkParameters,
@@ -15,6 +14,7 @@ import {
   pollAnswers,
   pollLocation,
   pollParameters,
+  startHeaders,
   text,
   withHeaders,
 } from '../openapi-parts.ts';
@@ -61,7 +61,7 @@ function start(printer: Printer): Operation {
   return {
     operationId: 'bulkIssue',
     summary: issueGiftCards.mutation.description,
-    parameters: [programId, cardId, idempotencyKey, ...ignored],
+    parameters: [programId, cardId, ...startHeaders, ...ignored],
     requestBody: jsonBody(withoutProgram(printer), 'required'),
     responses: {
       201: withHeaders(

@@ -1,0 +1,57 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { type Fleet, openFleet } from '../support/fleet.ts';
+import { checkInvariants } from '../support/invariants.ts';
+import { type OwnPostgres, startPostgres } from '../support/postgres.ts';
+import type { ServeProcess } from '../support/processes.ts';
+import { createRandom } from '../support/random.ts';
+
+let postgres: OwnPostgres;
+let fleet: Fleet;
+let workers: ServeProcess[];
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  fleet = await openFleet({ databaseUrl: postgres.url, redisUrl: inject('redisUrl') });
+  workers = await Promise.all([fleet.start('worker'), fleet.start('worker')]);
+});
+
+afterAll(async () => {
+  for (const worker of workers) expect(await worker.stop()).toBe(0);
+});
+
+const cards = 400_000;
+
+test('Postgres that crashes in the middle of chunks and comes back costs time, and no card', async () => {
+  const id = await fleet.issue(cards);
+  for (const processed of [1, 100_000]) {
+    await fleet.reaches(id, processed);
+    await postgres.crash();
+    await postgres.recover();
+  }
+  expect(await fleet.ended(id)).toMatchObject({ state: 'SUCCEEDED', succeeded: cards, failed: 0 });
+  await checkInvariants(fleet.db);
+});
+
+test('connections that are cut in the middle of chunks, time and again, cost time, and no card', async () => {
+  const id = await fleet.issue(cards);
+  const random = createRandom(7);
+  let cut = 0;
+  for (let round = 0; round < 20; round += 1) {
+    await delay(random() * 100);
+    cut += await cutConnections();
+  }
+  expect(cut).toBeGreaterThan(20);
+  expect(await fleet.ended(id)).toMatchObject({ state: 'SUCCEEDED', succeeded: cards, failed: 0 });
+  await checkInvariants(fleet.db);
+});
+
+/** Cuts those that apply chunks and those of the job queue. */
+async function cutConnections(): Promise<number> {
+  const { rows } = await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name in ('bulkcast worker', 'bulkcast jobs worker')
+      and pid <> pg_backend_pid()`.execute(fleet.db);
+  return rows.length;
+}
