@@ -16,14 +16,15 @@ export interface Context {
 export function depsOf(deps: GatewayDeps, caller: Caller | null): GatewayDeps {
   if (caller === null) return deps;
   const db = deps.projectReads.of(caller.projectId);
-  const known = projectDeps.get(db);
-  if (known !== undefined) return known;
-  const created = { ...deps, db };
-  projectDeps.set(db, created);
-  return created;
+  const ofGateway = projectDeps.get(deps) ?? new WeakMap<Database, GatewayDeps>();
+  projectDeps.set(deps, ofGateway);
+  const known = ofGateway.get(db) ?? { ...deps, db };
+  ofGateway.set(db, known);
+  return known;
 }
 
-const projectDeps = new WeakMap<Database, GatewayDeps>();
+/** Made once: equal contexts share what is pushed. */
+const projectDeps = new WeakMap<GatewayDeps, WeakMap<Database, GatewayDeps>>();
 
 /** Who is calling, where more is shown or done than how one task is getting on. Throws UNAUTHENTICATED when nobody has said so,
  *  FORBIDDEN to a watch token. */

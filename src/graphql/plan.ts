@@ -230,7 +230,8 @@ function present<Value>(value: Value): NonNullable<Value> {
   return value;
 }
 
-function listed(value: unknown): readonly unknown[] {
+function listed(given: unknown): readonly unknown[] {
+  const value = plain(given);
   if (!Array.isArray(value)) throw new Error('a value is no list');
   return value;
 }

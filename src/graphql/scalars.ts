@@ -38,11 +38,18 @@ export function addScalars(builder: Builder): void {
 }
 
 function readDateTime(value: unknown): Date {
-  const moment = typeof value === 'string' && dateTimePattern.test(value) ? new Date(value) : undefined;
-  if (moment === undefined || Number.isNaN(moment.getTime())) {
+  const text = typeof value === 'string' && dateTimePattern.test(value) ? value : '';
+  const moment = new Date(text);
+  if (Number.isNaN(moment.getTime()) || !isDay(text)) {
     throw new GraphQLError('Expected a DateTime after RFC 3339 with an offset, such as "2026-08-01T12:00:00Z"');
   }
   return moment;
+}
+
+/** Date moves 31 February to March instead of refusing it. */
+function isDay(text: string): boolean {
+  const day = Number(text.slice(8, 10));
+  return day <= 28 || new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === day;
 }
 
 function readDecimal(value: unknown): string {

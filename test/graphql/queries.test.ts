@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, test } from 'vitest';
 import { startTestApp, type TestApp, type TestProject } from '../support/gateway.ts';
 import { ask, codes, importVouchers, issueCards, succeeded } from './client.ts';
 
@@ -155,6 +155,11 @@ async function readFailures(first: number, after?: string | null): Promise<Page>
   const variables = { id: ids.at(-2), first, after };
   return (await ask<{ bulkTask: { failures: Page } }>(app, query, variables)).data.bulkTask.failures;
 }
+
+test('a day that its month does not have is no DateTime', async () => {
+  const { errors } = await ask(app, list, { filter: { createdBefore: '2026-02-31T00:00:00Z' } });
+  expect(errors?.map(({ message }) => message).join()).toContain('Expected a DateTime');
+});
 
 describe('what is answered by a plan', () => {
   const everything = `__typename ... on TaskProgress { id state version progress counts { total processed succeeded failed }

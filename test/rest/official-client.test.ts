@@ -230,8 +230,8 @@ test('lists actions, tells the limits, and turns an error body into an error', a
   expect(async_actions).toHaveLength(3);
   expect(async_actions.every((action) => !('result' in action))).toBe(true);
   const { apiLimitsHandler } = voucherify;
-  expect([apiLimitsHandler.areLimitsAvailable(), apiLimitsHandler.getRateLimit()]).toEqual([true, 100_000]);
-  expect(apiLimitsHandler.getRateLimitRemaining()).toBeLessThan(100_000);
+  expect([apiLimitsHandler.areLimitsAvailable(), apiLimitsHandler.getRateLimit()]).toEqual([true, 600_000]);
+  expect(apiLimitsHandler.getRateLimitRemaining()).toBeLessThan(600_000);
   await expect(voucherify.asyncActions.get('aa_0')).rejects.toMatchObject({
     code: 404,
     key: 'not_found',
