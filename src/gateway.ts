@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { App } from './app.ts';
 import { openAuth } from './auth/auth.ts';
@@ -20,13 +19,11 @@ import { answerUnreadablePath, registerRest } from './rest/server.ts';
 import { newRequestId } from './tasks/ids.ts';
 import { createUploadReader } from './uploads.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
+import { holdYoungGeneration } from './young-generation.ts';
 
 /** Starts to listen, with every door open. Its stop ends the streams first: 1012 on a WebSocket. */
 export async function startGateway(app: App, secret: string): Promise<Listener> {
   const { config } = app;
-  // Thousands who connect at once would leave behind a young generation that is larger than all their sockets. What a
-  // gateway makes is either garbage at once or stays for hours, so that it gains nothing by a larger one.
-  if (config.BULKCAST_ROLE === 'gateway') setFlagsFromString('--semi-space-growth-factor=1');
   let url = '';
   const publicUrl = () => config.BULKCAST_PUBLIC_URL ?? url;
   const reader = createTaskReader(app.quickDb);
@@ -53,6 +50,8 @@ export async function startGateway(app: App, secret: string): Promise<Listener> 
   };
   const server = createServer(config, app.log);
   boundConnections(server.server, config, app.metrics);
+  // Workers in the same process need theirs.
+  if (config.BULKCAST_ROLE === 'gateway') holdYoungGeneration(server.server);
   let isStopping = false;
   registerHealth(server, { ...app, isStopping: () => isStopping });
   if (config.BULKCAST_METRICS_PORT === undefined) registerMetrics(server, app, { isPublic: true });
