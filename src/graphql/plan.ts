@@ -56,7 +56,8 @@ export const planQueryOf = oncePerOperation<QueryPlan>((planning) => {
     fields.push({ name, plan });
   }
   return async (variables, context) => {
-    const values = await Promise.all(fields.map(({ plan }) => plan.resolve(variables, context)));
+    // What one throws must not leave the promise of another to nobody.
+    const values = await Promise.all(fields.map(async ({ plan }) => plan.resolve(variables, context)));
     const result = Object.create(null);
     for (const [index, { name, plan }] of fields.entries()) result[name] = plan.complete(values[index], context);
     return result;

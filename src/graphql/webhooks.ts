@@ -194,7 +194,7 @@ function readDeliveries(
 ): Promise<Connection<Delivery>> {
   return readPage(page, {
     defaultPage: deliveriesPage,
-    pattern: /^delivery:(\d{1,15}):([0-9a-f-]{36})$/,
+    pattern: /^delivery:(\d{1,15}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/,
     cursorOf: ({ created_at, id }) => `delivery:${created_at.getTime()}:${id}`,
     read: (limit, position) => {
       const [createdAt, id] = position ?? [];

@@ -97,7 +97,7 @@ async function settle(deps: DeliverDeps, due: DueDelivery, number: number, outco
     delivery: id,
     endpoint: endpointId,
     attempt: number,
-    error,
+    ...(error !== null && { error }),
     status,
     ms: durationMs,
   });

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Address, AddressRefused, type Networks, resolveAllowed } from './addresses.ts';
 
 /** Why an attempt failed. */
@@ -58,6 +59,9 @@ export async function send(message: Message, options: SendOptions): Promise<Outc
   return { ...outcome, durationMs: Math.round(performance.now() - startedMs) };
 }
 
+/** The receiver answered 101. */
+class ProtocolSwitched extends Error {}
+
 const noAnswer = { status: null, answer: null, retryAfterSeconds: null };
 
 async function attempt(
@@ -70,7 +74,7 @@ async function attempt(
   if (url.protocol !== 'https:' && !addresses.every(({ isInternal }) => isInternal)) {
     throw new AddressRefused('plain HTTP is for internal networks that are allowed');
   }
-  const response = await post(url, message, { addresses, signal });
+  const response = await unlessAborted(post(url, message, { addresses, signal }), signal);
   const status = response.statusCode ?? 0;
   const answer = await readBeginning(response);
   return { error: errorOf(status), status, answer, retryAfterSeconds: readRetryAfter(response.headers['retry-after']) };
@@ -90,7 +94,11 @@ function post(
     signal,
   };
   return new Promise((resolve, reject) => {
-    request(url, options, resolve).once('error', reject).end(body);
+    const switched = (_response: IncomingMessage, socket: Duplex) => {
+      socket.destroy();
+      reject(new ProtocolSwitched());
+    };
+    request(url, options, resolve).once('error', reject).once('upgrade', switched).end(body);
   });
 }
 
@@ -133,12 +141,13 @@ function readRetryAfter(value: string | undefined): number | null {
 
 function classify(error: unknown): AttemptError {
   if (error instanceof AddressRefused) return 'ADDRESS_REFUSED';
+  if (error instanceof ProtocolSwitched) return 'STATUS';
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (/^(ENOTFOUND|ENODATA|EAI_)/.test(code)) return 'NAME_UNKNOWN';
   return /TLS|SSL|CERT|SIGNATURE|SELF_SIGNED/.test(code) ? 'TLS' : 'UNREACHABLE';
 }
 
-/** A resolver cannot be called off. */
+/** Not everything that is waited for can be called off, a resolver cannot. */
 async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason);

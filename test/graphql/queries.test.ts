@@ -202,4 +202,11 @@ describe('what is answered by a plan', () => {
     const planned = await ask(app, byPlan(query), variables);
     expect(withoutLinks(planned)).toEqual(withoutLinks(await ask(app, asGraphqlJs(query), variables)));
   });
+
+  it('leaves no promise to nobody when a later field cannot be asked', async () => {
+    const query = `query ($id: ID = "x") { bulkTasks(after: "garbage") { nodes { __typename } } bulkTask(id: $id) { __typename } }`;
+    const answers = [await ask(app, query, { id: null }), await ask(app, query, { id: null }, {})];
+    for (const { errors } of answers) expect(errors).not.toBeUndefined();
+    expect((await fetch(`${app.url}/healthz`)).status).toBe(200);
+  });
 });

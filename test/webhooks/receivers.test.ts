@@ -110,6 +110,16 @@ test('a receiver that does not answer in time is given up', async () => {
   expect(outcome.durationMs).toBeLessThan(2_000);
 });
 
+test('a receiver that switches protocols has not taken the message', async () => {
+  const receiver = await startReceiver();
+  receiver.answer((response) => {
+    response.socket?.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n');
+  });
+  const outcome = await send(message(receiver.url), { networks: loopback, timeoutMs: 5_000 });
+  expect(outcome).toMatchObject({ status: null, error: 'STATUS' });
+  expect(outcome.durationMs).toBeLessThan(4_000);
+});
+
 test('an answer without end counts by its status, and little of it is read', async () => {
   const receiver = await startReceiver();
   let written = 0;
