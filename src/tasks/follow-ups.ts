@@ -88,8 +88,12 @@ async function followUp(deps: EngineDeps, request: FollowUpRequest, what: Follow
   return task;
 }
 
-/** Takes the task for this transaction, so that of two requests one finds what the other has started. */
-async function takeParent(tx: Tx, { id, projectId }: FollowUpRequest): Promise<TaskRow> {
+/** Takes a project's task for this transaction, so that of two requests one finds what the other has started. Throws BAD_USER_INPUT
+ *  when there is none. */
+export async function takeParent(
+  tx: Tx,
+  { id, projectId }: Pick<FollowUpRequest, 'id' | 'projectId'>,
+): Promise<TaskRow> {
   const row = await tx
     .selectFrom('tasks')
     .selectAll()

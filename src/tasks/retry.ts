@@ -4,6 +4,7 @@ import { badInput } from '../errors.ts';
 import { readItems } from './chunks.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import { holdItems } from './expiry.ts';
+import { takeParent } from './follow-ups.ts';
 import { isStorable } from './input.ts';
 import type { Plan } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
@@ -62,7 +63,7 @@ export async function retryFailures(deps: EngineDeps, request: RetryRequest): Pr
 
 async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Promise<Snapshot> {
   const { projectId, requestId, actor } = request;
-  const parent = await takeParent(tx, request);
+  const parent = await takeRetryable(tx, request);
   const operation = operationOf(deps.operations, parent.operation);
   const createdAt = await readClock(tx);
   const replan = parent.kind === 'RUN' ? operation.replan : undefined;
@@ -87,16 +88,9 @@ async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Prom
 }
 
 /** Takes the task for this transaction, so that two requests cannot both try it again. */
-async function takeParent(tx: Tx, { id, projectId }: RetryRequest): Promise<Snapshot> {
-  const row = await tx
-    .selectFrom('tasks')
-    .selectAll()
-    .where('id', '=', id)
-    .where('project_id', '=', projectId)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (row === undefined) throw badInput(['id'], 'NOT_FOUND', `Cannot find bulk task with id ${id}`);
-  const task = toSnapshot(row);
+async function takeRetryable(tx: Tx, request: RetryRequest): Promise<Snapshot> {
+  const { id } = request;
+  const task = toSnapshot(await takeParent(tx, request));
   if (!isFinal(task.state)) throw badInput(['id'], 'NOT_ENDED', `A task that is ${task.state} may still have failures`);
   if (task.kind === 'UNDO') throw badInput(['id'], 'IS_UNDO', 'What could not be undone cannot be tried again');
   if (task.failed === 0) throw badInput(['id'], 'NO_FAILURES', 'No item of this task has failed');
