@@ -8,10 +8,10 @@ import { createServer, getCACertificates, setDefaultCACertificates } from 'node:
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findFreePort } from '../../src/db/embedded-server.ts';
 import { openRedisBus } from '../../src/progress/redis-bus.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import { makeCertificate } from '../support/certificate.ts';
+import { findServerPort } from '../support/ports.ts';
 import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait.ts';
 import { recordLog, snapshotOf } from './fixtures.ts';
@@ -87,7 +87,7 @@ async function startManagedRedis(isCluster: boolean): Promise<number> {
   const cluster = ['--cluster-enabled', 'yes', '--cluster-config-file', file, '--cluster-announce-port', String(port)];
   const redisServer = await startRedis({
     settings: isCluster
-      ? [...cluster, '--cluster-port', String(await findFreePort()), '--cluster-announce-ip', '127.0.0.1']
+      ? [...cluster, '--cluster-port', String(await findServerPort()), '--cluster-announce-ip', '127.0.0.1']
       : [],
   });
   target = redisServer.port;

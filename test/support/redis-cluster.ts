@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { findFreePort } from '../../src/db/embedded-server.ts';
 import { atEndOfFile } from './at-end.ts';
+import { findServerPort } from './ports.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { waitFor } from './wait.ts';
 
@@ -25,7 +25,7 @@ export interface RedisCluster {
   readonly primaries: readonly [ClusterNode, ClusterNode, ClusterNode];
   /** Of the first primary, which it replaces within some seconds of its death. */
   readonly replica: ClusterNode;
-  /** Hands a slot without keys over to a primary that does not serve it yet, as a resharding does. */
+  /** Hands a slot and its keys over to a primary that does not serve it yet, as a resharding does. */
   moveSlot(slot: number, to: ClusterNode): Promise<void>;
   /** The primary that serves a slot, as this node (the first primary) knows. */
   ownerOf(slot: number, asked?: ClusterNode): Promise<ClusterNode>;
@@ -77,8 +77,8 @@ const ranges = [
 ];
 
 async function startNode(directory: string, settings: readonly string[]): Promise<ClusterNode> {
-  const port = await findFreePort();
-  const busPort = await findFreePort();
+  const port = await findServerPort();
+  const busPort = await findServerPort();
   const file = join(directory, `nodes-${port}.conf`);
   const clustered = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-config-file', file];
   // A replica that waits out the usual delays would make every failover a matter of many seconds.
@@ -143,10 +143,19 @@ async function moveSlot(nodes: readonly ClusterNode[], slot: number, to: Cluster
   if (from === to) return;
   await to.redis.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
   await from.redis.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+  await waitFor(() => moveKeys(slot, from, to), { message: `slot ${slot} is empty` });
   await to.redis.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
   await from.redis.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
   const isKnown = (node: ClusterNode) => ownerOf(nodes, slot, node).then((owner) => owner === to);
   await waitFor(() => everyNode(nodes, isKnown), { message: `everybody knows who serves slot ${slot}` });
+}
+
+/** No key is made in a slot that is on its way; returns whether none is left. */
+async function moveKeys(slot: number, from: ClusterNode, to: ClusterNode): Promise<boolean> {
+  const keys = (await from.redis.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
+  if (keys.length === 0) return true;
+  await from.redis.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 1_000, 'KEYS', ...keys);
+  return false;
 }
 
 async function channelsOf({ redis }: ClusterNode): Promise<string[]> {

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { findFreePort } from '../../src/db/embedded-server.ts';
 import { atEndOfFile } from './at-end.ts';
+import { findServerPort } from './ports.ts';
 import { waitFor } from './wait.ts';
 
 export interface RedisServer {
@@ -24,7 +24,7 @@ export async function startRedis(
 ): Promise<RedisServer> {
   const { settings = [] } = options;
   for (let attempt = 1; ; attempt += 1) {
-    const port = options.port ?? (await findFreePort());
+    const port = options.port ?? (await findServerPort());
     const child = await spawnRedis(port, settings);
     const end = () => child.kill('SIGKILL');
     process.once('exit', end);
