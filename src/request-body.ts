@@ -23,13 +23,16 @@ export function checkDepth(text: string): void {
 
 /** Where the string that begins at `start` ends; where it does not, beyond the text. */
 function endOfString(text: string, start: number): number {
-  let index = start + 1;
-  while (index < text.length) {
-    const character = text.charCodeAt(index);
-    if (character === 0x22) return index;
-    index += character === 0x5c ? 2 : 1;
-  }
-  return index;
+  let index = text.indexOf('"', start + 1);
+  while (index >= 0 && isEscaped(text, index)) index = text.indexOf('"', index + 1);
+  return index < 0 ? text.length : index;
+}
+
+/** By an odd number of backslashes; looked at once for each quote. */
+function isEscaped(text: string, index: number): boolean {
+  let before = index;
+  while (text.charCodeAt(before - 1) === 0x5c) before -= 1;
+  return (index - before) % 2 === 1;
 }
 
 function tooDeep(): ClientError {
@@ -48,29 +51,43 @@ export function discardBody(request: IncomingMessage): void {
 /** What must come of a body while it may stall. */
 const leastBytes = 16_384;
 
+/** So often, while it may stall, one timer looks at all bodies that are on their way. */
+const looks = 4;
+
+interface Arriving {
+  readonly reply: FastifyReply;
+  /** Bytes of its connection that were read, and the looks there were since. */
+  seen: number | undefined;
+  looks: number;
+}
+
 /** A body, files aside, whose next 16 KiB take longer than `stallMs` is answered with REQUEST_TIMEOUT instead of being waited for. */
 export function boundStalls(server: FastifyInstance, stallMs: number): void {
-  const awaited = new WeakMap<IncomingMessage, NodeJS.Timeout>();
-  server.addHook('preParsing', ({ raw }, reply, _payload, done) => {
-    // Most bodies have come by now, with their heads.
-    if (!raw.complete) awaited.set(raw, followBody(raw, reply, stallMs));
+  const arriving = new Map<IncomingMessage, Arriving>();
+  const timer = setInterval(() => {
+    for (const [raw, body] of arriving) if (isOver(raw, body, stallMs)) arriving.delete(raw);
+  }, stallMs / looks).unref();
+  server.addHook('onClose', (_instance, done) => {
+    clearInterval(timer);
     done();
   });
-  server.addHook('preValidation', (request, _reply, done) => {
-    clearInterval(awaited.get(request.raw));
+  server.addHook('preParsing', ({ raw }, reply, _payload, done) => {
+    if (!raw.complete) arriving.set(raw, { reply, seen: undefined, looks: 0 });
+    done();
+  });
+  server.addHook('preValidation', ({ raw }, _reply, done) => {
+    arriving.delete(raw);
     done();
   });
 }
 
-function followBody(raw: IncomingMessage, reply: FastifyReply, stallMs: number): NodeJS.Timeout {
-  let seen = raw.socket.bytesRead;
-  const timer = setInterval(() => {
-    const came = raw.socket.bytesRead - seen;
-    seen += came;
-    if (came >= leastBytes || raw.complete) return;
-    clearInterval(timer);
-    reply.send(new ClientError('REQUEST_TIMEOUT', `Only ${came} bytes of the body came in ${stallMs} ms`));
-  }, stallMs);
-  raw.once('close', () => clearInterval(timer));
-  return timer;
+function isOver(raw: IncomingMessage, body: Arriving, stallMs: number): boolean {
+  const { reply, seen } = body;
+  if (raw.complete || raw.destroyed || reply.sent) return true;
+  const came = seen === undefined ? leastBytes : raw.socket.bytesRead - seen;
+  body.looks += 1;
+  if (came >= leastBytes) Object.assign(body, { seen: raw.socket.bytesRead, looks: 0 });
+  if (body.looks < looks) return false;
+  reply.send(new ClientError('REQUEST_TIMEOUT', `Only ${came} bytes of the body came in ${stallMs} ms`));
+  return true;
 }

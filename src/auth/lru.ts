@@ -8,9 +8,11 @@ export interface Lru<Value> {
 export function createLru<Value extends object>(max: number): Lru<Value> {
   // A Map keeps the order in which its keys were set.
   const entries = new Map<string, Value>();
+  let newest: string | undefined;
   const set = (key: string, value: Value) => {
     entries.delete(key);
     entries.set(key, value);
+    newest = key;
     if (entries.size <= max) return;
     for (const oldest of entries.keys()) {
       entries.delete(oldest);
@@ -20,7 +22,7 @@ export function createLru<Value extends object>(max: number): Lru<Value> {
   return {
     get(key) {
       const value = entries.get(key);
-      if (value !== undefined) set(key, value);
+      if (value !== undefined && key !== newest) set(key, value);
       return value;
     },
     set,

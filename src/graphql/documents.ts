@@ -16,6 +16,8 @@ export interface Documents {
   textOf(request: DocumentReference): string;
   /** Throws GRAPHQL_PARSE_FAILED, QUERY_TOO_COMPLEX when it is too long, or DOCUMENT_NOT_TRUSTED. */
   parse(text: string): DocumentNode;
+  /** The document of a text that was parsed and found valid lately. */
+  known(text: string): DocumentNode | undefined;
   /** What is wrong with it, if anything is: GRAPHQL_VALIDATION_FAILED. */
   validate(document: DocumentNode): readonly GraphQLError[];
 }
@@ -39,6 +41,7 @@ export function createDocuments(schema: GraphQLSchema, trusted?: TrustedDocument
   const valid = new WeakSet<DocumentNode>();
   return {
     textOf: (request) => request.query || (trusted?.find(hashOf(request)) ?? ''),
+    known: (text) => byText.get(text),
     parse: (text) => {
       const known = byText.get(text);
       if (known !== undefined) return known;

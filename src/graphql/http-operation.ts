@@ -1,4 +1,4 @@
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import { type DocumentNode, type ExecutionResult, GraphQLError } from 'graphql';
 import type { Context } from './context.ts';
 import { type Documents, selectOperation } from './documents.ts';
 import type { Params } from './http-params.ts';
@@ -38,8 +38,10 @@ export function prepareOperation(
     opened,
   });
   try {
-    const document = parse(documents.textOf(params));
-    const errors: readonly GraphQLError[] = validate(schema, document);
+    const text = documents.textOf(params);
+    const known = documents.known(text);
+    const document: DocumentNode = known ?? parse(text);
+    const errors: readonly GraphQLError[] = known === undefined ? validate(schema, document) : [];
     if (errors.length > 0) return { errors };
     const { operation: kind } = selectOperation(document, operationName);
     if (kind === 'mutation' && method === 'GET') throw mutationByGet();
@@ -59,7 +61,10 @@ export function prepareOperation(
 }
 
 /** Runs a query or mutation. Undefined for a subscription. */
-export async function runOperation(executing: Executing, asked: Asked): Promise<ExecutionResult | undefined> {
+export function runOperation(
+  executing: Executing,
+  asked: Asked,
+): ExecutionResult | undefined | Promise<ExecutionResult> {
   const prepared = prepareOperation(executing, asked);
   if ('errors' in prepared) return prepared;
   return prepared.kind === 'subscription' ? undefined : prepared.run();

@@ -44,13 +44,22 @@ const callerKey = 'caller';
 export function serveHttp(server: FastifyInstance, door: HttpDoor): void {
   const { deps } = door;
   server.decorateRequest(callerKey, null);
-  server.addHook('onRequest', async (request, reply) => {
+  const admit = (request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined => {
     reply.header('x-request-id', request.id);
     allowOrigin(request, reply, deps.config.BULKCAST_CORS_ORIGINS);
-    if (request.method === 'OPTIONS') return;
-    const caller = await authenticate(deps.auth, readCredentials(request.headers));
-    request.setDecorator(callerKey, caller);
-    if (caller !== null) await takeAndTell(deps.limits.calls, caller, reply);
+    if (request.method === 'OPTIONS') return undefined;
+    const settle = (caller: Caller | null) => {
+      request.setDecorator(callerKey, caller);
+      return caller === null ? undefined : takeAndTell(deps.limits.calls, caller, reply);
+    };
+    const caller = authenticate(deps.auth, readCredentials(request.headers));
+    return caller instanceof Promise ? caller.then(settle) : settle(caller);
+  };
+  // At once where it can be: a promise would cost most requests more than what it waits for.
+  server.addHook('onRequest', (request, reply, done) => {
+    const admitted = admit(request, reply);
+    if (admitted === undefined) done();
+    else admitted.then(() => done(), done);
   });
   server.addHook('onResponse', ({ method }, reply, done) => {
     const isTimed = !isStream(reply.getHeader('content-type')) && method !== 'OPTIONS';
@@ -92,7 +101,7 @@ function addRoutes(server: FastifyInstance, door: HttpDoor): void {
   });
 }
 
-async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
+function answer(door: HttpDoor, exchange: Exchange): FastifyReply | Promise<unknown> {
   const { request, context } = exchange;
   if (request.method === 'GET') {
     if (request.headers.accept?.includes('text/html')) return answerWithYoga(door, exchange, context);
@@ -104,7 +113,11 @@ async function answer(door: HttpDoor, exchange: Exchange): Promise<unknown> {
     if (context.caller === null) refuseCrossSite(request);
     return execute(door, exchange, readQueryString(request.query));
   }
-  if (!isMultipart(request)) return execute(door, exchange, readParams(request.body));
+  return isMultipart(request) ? answerForm(door, exchange) : execute(door, exchange, readParams(request.body));
+}
+
+async function answerForm(door: HttpDoor, exchange: Exchange): Promise<unknown> {
+  const { request, context } = exchange;
   if (context.caller === null) {
     refuseCrossSite(request);
     throw unauthenticated();

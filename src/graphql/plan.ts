@@ -1,21 +1,18 @@
 import {
   type FieldNode,
-  type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLOutputType,
-  type GraphQLSchema,
   getArgumentValues,
-  isAbstractType,
   isLeafType,
   isListType,
   isNonNullType,
   isObjectType,
-  Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
   type VariableValues,
 } from 'graphql';
+import { groupFields, type Planning, selectionSetsOf } from './plan-fields.ts';
 
 /**
  * Executes an operation as graphql-js does, in a tenth of its time: for selections whose fields are functions of the value
@@ -28,12 +25,6 @@ export type Plan = (root: unknown, context: unknown) => Record<string, unknown>;
 export type QueryPlan = (variables: VariableValues, context: unknown) => Promise<Record<string, unknown>>;
 
 type Complete = (value: unknown, context: unknown) => unknown;
-
-export interface Planning {
-  readonly schema: GraphQLSchema;
-  readonly operation: OperationDefinitionNode;
-  readonly fragmentDefinitions: Readonly<Record<string, FragmentDefinitionNode | undefined>>;
-}
 
 const noArguments = {};
 
@@ -55,10 +46,14 @@ export const planQueryOf = oncePerOperation<QueryPlan>((planning) => {
     if (plan === undefined) return undefined;
     fields.push({ name, plan });
   }
+  const [only, ...others] = fields;
   return async (variables, context) => {
     // What one throws must not leave the promise of another to nobody.
-    const values = await Promise.all(fields.map(async ({ plan }) => plan.resolve(variables, context)));
-    const result = Object.create(null);
+    const values =
+      only !== undefined && others.length === 0
+        ? [await only.plan.resolve(variables, context)]
+        : await Promise.all(fields.map(async ({ plan }) => plan.resolve(variables, context)));
+    const result: Record<string, unknown> = {};
     for (const [index, { name, plan }] of fields.entries()) result[name] = plan.complete(values[index], context);
     return result;
   };
@@ -110,54 +105,10 @@ function planObject(type: GraphQLObjectType, sets: readonly SelectionSetNode[], 
     fields.push({ name, plan });
   }
   return (value, context) => {
-    const result = Object.create(null);
+    const result: Record<string, unknown> = {};
     for (const { name, plan } of fields) result[name] = plan(value, context);
     return result;
   };
-}
-
-/** The fields by the names of their results. Undefined when there is a directive. */
-function groupFields(
-  type: GraphQLObjectType,
-  sets: readonly SelectionSetNode[],
-  planning: Planning,
-): Map<string, FieldNode[]> | undefined {
-  const nodes = new Map<string, FieldNode[]>();
-  const spread = new Set<string>();
-  return sets.every((set) => collectFields(set, type, { ...planning, nodes, spread })) ? nodes : undefined;
-}
-
-interface Collecting extends Planning {
-  /** By the name of the result. */
-  readonly nodes: Map<string, FieldNode[]>;
-  /** Fragments are spread once. */
-  readonly spread: Set<string>;
-}
-
-/** Collects what the selections have for the type. False when there is a directive. */
-function collectFields({ selections }: SelectionSetNode, type: GraphQLObjectType, collecting: Collecting): boolean {
-  const { nodes, spread, schema, fragmentDefinitions } = collecting;
-  return selections.every((selection) => {
-    if (selection.directives?.length) return false;
-    if (selection.kind === Kind.FIELD) {
-      const name = selection.alias?.value ?? selection.name.value;
-      nodes.set(name, [...(nodes.get(name) ?? []), selection]);
-      return true;
-    }
-    const isSpread = selection.kind === Kind.FRAGMENT_SPREAD;
-    if (isSpread && spread.has(selection.name.value)) return true;
-    const fragment = isSpread ? fragmentDefinitions[selection.name.value] : selection;
-    if (fragment === undefined || fragment.directives?.length) return false;
-    if (isSpread) spread.add(selection.name.value);
-    const isOfType = fits(fragment.typeCondition?.name.value, type, schema);
-    return !isOfType || collectFields(fragment.selectionSet, type, collecting);
-  });
-}
-
-function fits(condition: string | undefined, type: GraphQLObjectType, schema: GraphQLSchema): boolean {
-  if (condition === undefined || condition === type.name) return true;
-  const wanted = schema.getType(condition);
-  return isAbstractType(wanted) && schema.isSubType(wanted, type);
 }
 
 function planField(type: GraphQLObjectType, nodes: readonly FieldNode[], planning: Planning): Complete | undefined {
@@ -170,10 +121,6 @@ function planField(type: GraphQLObjectType, nodes: readonly FieldNode[], plannin
   if (complete === undefined) return undefined;
   if (resolve === undefined) return (value, context) => complete(Reflect.get(Object(value), name), context);
   return (value, context) => complete(Reflect.apply(resolve, undefined, [value, noArguments, context]), context);
-}
-
-function selectionSetsOf(nodes: readonly FieldNode[]): SelectionSetNode[] {
-  return nodes.map(({ selectionSet }) => selectionSet).filter((set) => set !== undefined);
 }
 
 /** Its resolver looks at no arguments, and never at the `info` that graphql-js would make for it. */
