@@ -36,8 +36,8 @@ const all: readonly Scenario[] = [
     warmUpChanges: 4,
     halfLoadRounds: 2,
   },
-  { ...oneTask, name: 'manyTasks', tasks: 1_000, rounds: 3, changes: 10, warmUpChanges: 14, halfLoadRounds: 2 },
-  { ...oneTask, name: 'manyDocuments', documents: 20, rounds: 3, changes: 10, warmUpChanges: 14, halfLoadRounds: 2 },
+  { ...oneTask, name: 'manyTasks', tasks: 1_000, changes: 20, warmUpChanges: 30 },
+  { ...oneTask, name: 'manyDocuments', documents: 20, changes: 20, warmUpChanges: 30 },
 ];
 
 /** The four scenarios; `--quick` leaves out the last and makes the others small, short and rough. */
