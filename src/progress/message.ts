@@ -16,30 +16,32 @@ export function decodeSnapshot(text: string): Snapshot {
 const time = z.iso.datetime().transform((text) => new Date(text));
 const count = z.int().nonnegative();
 
-const message = z.object({
-  id: z.string(),
-  projectId: z.string(),
-  model: z.enum(taskModels),
-  operation: z.string(),
-  kind: z.enum(taskKinds),
-  parameters: z.custom<JsonObject>(isObject, 'expected an object'),
-  state: z.enum(taskStates),
-  version: z.int().positive(),
-  total: count,
-  processed: count,
-  succeeded: count,
-  failed: count,
-  error: z.string().nullable(),
-  requestId: z.string(),
-  parentId: z.string().nullable(),
-  changedBy: z.string().nullable(),
-  changeReason: z.string().nullable(),
-  ratePerSecond: z.number().nonnegative().nullable(),
-  createdAt: time,
-  startedAt: time.nullable(),
-  updatedAt: time,
-  completedAt: time.nullable(),
-});
+const message = z.compile(
+  z.object({
+    id: z.string(),
+    projectId: z.string(),
+    model: z.enum(taskModels),
+    operation: z.string(),
+    kind: z.enum(taskKinds),
+    parameters: z.custom<JsonObject>(isObject, 'expected an object'),
+    state: z.enum(taskStates),
+    version: z.int().positive(),
+    total: count,
+    processed: count,
+    succeeded: count,
+    failed: count,
+    error: z.string().nullable(),
+    requestId: z.string(),
+    parentId: z.string().nullable(),
+    changedBy: z.string().nullable(),
+    changeReason: z.string().nullable(),
+    ratePerSecond: z.number().nonnegative().nullable(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    updatedAt: time,
+    completedAt: time.nullable(),
+  }),
+);
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -19,8 +19,9 @@ export function createPace(emit: (snapshot: Snapshot) => void): Pace {
   };
   return {
     offer: (snapshot) => {
-      const task = tasks.get(snapshot.id) ?? newTask();
-      tasks.set(snapshot.id, task);
+      const known = tasks.get(snapshot.id);
+      const task = known ?? newTask();
+      if (known === undefined) tasks.set(snapshot.id, task);
       advance(task, snapshot, emit);
     },
     forget,
@@ -52,15 +53,16 @@ function advance(task: PacedTask, snapshot: Snapshot, emit: (snapshot: Snapshot)
   if (snapshot.version <= task.version) return;
   task.version = snapshot.version;
   task.waiting = snapshot;
-  const release = () => {
-    clearTimeout(task.timer);
-    const { waiting } = task;
-    task.waiting = undefined;
-    task.timer = undefined;
-    task.emittedMs = performance.now();
-    if (waiting !== undefined) emit(waiting);
-  };
   const waitMs = isFinal(snapshot.state) ? 0 : task.emittedMs + intervalMs - nowMs;
-  if (waitMs <= 0) release();
-  else task.timer ??= setTimeout(release, waitMs);
+  if (waitMs <= 0) release(task, emit);
+  else task.timer ??= setTimeout(release, waitMs, task, emit);
+}
+
+function release(task: PacedTask, emit: (snapshot: Snapshot) => void): void {
+  if (task.timer !== undefined) clearTimeout(task.timer);
+  const { waiting } = task;
+  task.waiting = undefined;
+  task.timer = undefined;
+  task.emittedMs = performance.now();
+  if (waiting !== undefined) emit(waiting);
 }
