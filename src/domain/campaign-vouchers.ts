@@ -55,12 +55,11 @@ export async function insertCampaignVouchers(
   if (records.length === 0) return new Set();
   const sorted = [...records].sort((a, b) => (a.code < b.code ? -1 : 1));
   const ids = newRecordIds('v_', sorted.length);
-  const rows = sorted.map((record, index) => ({ id: ids[index] ?? '', ...record }));
   const { rows: inserted } = await sql<{ code: string }>`
     insert into vouchers (id, project_id, campaign_id, type, discount, gift_effect, ${columnList})
     select id, ${campaign.project_id}::uuid, ${campaign.id}, c.voucher->>'type', c.voucher->'discount',
       c.voucher->'gift'->>'effect', ${columnList}
-    from ${rowsAs('r', { id: 'text', ...recordTypes }, rows)},
+    from ${rowsAs('r', recordTypes, sorted, ids)},
       (select ${JSON.stringify(campaign.voucher)}::jsonb as voucher) as c
     on conflict (project_id, code) do nothing
     returning code`.execute(tx);

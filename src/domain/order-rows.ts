@@ -70,10 +70,10 @@ export async function writeOrderDrafts(tx: Tx, projectId: string, drafts: readon
 /** In the order of their source ids, so that two chunks wait for each other instead of deadlocking. */
 async function createOrders(tx: Tx, projectId: string, drafts: readonly OrderDraft[]): Promise<void> {
   const ids = newRecordIds('ord_', drafts.length, 24);
-  const rows = drafts.map(({ sourceId }, index) => ({ id: ids[index] ?? '', source_id: sourceId }));
+  const rows = drafts.map(({ sourceId }) => ({ source_id: sourceId }));
   const inserted = await sql<{ id: string }>`
     insert into orders (id, project_id, source_id, status)
-    select id, ${projectId}::uuid, source_id, 'CREATED' from ${rowsAs('r', { id: 'text', source_id: 'text' }, rows)}
+    select id, ${projectId}::uuid, source_id, 'CREATED' from ${rowsAs('r', { source_id: 'text' }, rows, ids)}
     on conflict (project_id, source_id) do nothing
     returning id`.execute(tx);
   const done = new Set(inserted.rows.map(({ id }) => id));

@@ -38,7 +38,7 @@ const writeTypes = {
   sets_image_url: 'boolean',
   sets_metadata: 'boolean',
 } as const satisfies { [Column in keyof ProductWrite]: string };
-type InsertedRow = Pick<ProductWrite, keyof typeof recordTypes> & { readonly id: string };
+type InsertedRow = Pick<ProductWrite, keyof typeof recordTypes>;
 
 /** Which of these source ids the project's products have. They are locked, in one order, so that a chunk that reads them
  *  and then writes them waits for another instead of deadlocking with it. */
@@ -76,11 +76,10 @@ async function insertProducts(tx: Tx, projectId: string, writes: readonly Produc
   if (writes.length === 0) return new Set();
   const sorted = sortedBySourceId(writes);
   const ids = newHexIds('prod_', sorted.length);
-  const rows = sorted.map((write, index) => ({ ...write, id: ids[index] ?? '' }));
   const columns = sql.join(Object.keys(recordTypes).map((column) => sql.ref(column)));
   const { rows: inserted } = await sql<{ source_id: string }>`
     insert into products (id, project_id, ${columns})
-    select id, ${projectId}::uuid, ${columns} from ${rowsAs<InsertedRow>('r', { id: 'text', ...recordTypes }, rows)}
+    select id, ${projectId}::uuid, ${columns} from ${rowsAs<InsertedRow>('r', recordTypes, sorted, ids)}
     on conflict (project_id, source_id) do nothing
     returning source_id`.execute(tx);
   return new Set(inserted.map((row) => row.source_id));

@@ -55,11 +55,10 @@ export async function upsertSkus(
   if (records.length === 0) return new Set();
   const sorted = [...records].sort((a, b) => (a.source_id < b.source_id ? -1 : 1));
   const ids = newHexIds('sku_', sorted.length);
-  const rows = sorted.map((record, index) => ({ id: ids[index] ?? '', ...record }));
   const assignments = updated.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
   const { rows: written } = await sql<{ source_id: string }>`
     insert into skus (id, project_id, ${columnList})
-    select id, ${projectId}::uuid, ${columnList} from ${rowsAs('r', { id: 'text', ...recordTypes }, rows)}
+    select id, ${projectId}::uuid, ${columnList} from ${rowsAs('r', recordTypes, sorted, ids)}
     on conflict (project_id, source_id) do update set ${sql.join([...assignments, sql`updated_at = clock_timestamp()`])}
     where skus.product_id = excluded.product_id
     returning source_id`.execute(tx);

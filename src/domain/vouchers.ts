@@ -49,7 +49,7 @@ const columnList = sql.join(columns.map((column) => sql.ref(column)));
 /** A column that an update may overwrite. */
 export type UpdatableColumn = Exclude<keyof VoucherRecord, 'code' | 'type' | 'redeemed_quantity' | 'redeemed_amount'>;
 
-/** Inserts the vouchers whose code is new to the project and returns the codes that it inserted. Codes must differ. */
+/** Inserts the vouchers whose code is new to the project and returns the codes of the others. Codes must differ. */
 export async function insertVouchers(
   tx: Tx,
   projectId: string,
@@ -61,7 +61,7 @@ export async function insertVouchers(
 /**
  * Inserts vouchers or, where the code exists, overwrites `updated`. An existing voucher is left alone when its type or its
  * kind of discount differs, when more than the new gift amount is already redeemed, or when it is in the bin. Returns the
- * codes that were written. Codes must differ.
+ * codes of those. Codes must differ.
  */
 export async function upsertVouchers(
   tx: Tx,
@@ -90,9 +90,10 @@ async function insertOr(
     insert into vouchers (id, project_id, ${columnList})
     select id, ${projectId}::uuid, ${columnList} from ${withIds(records)}`;
   const areNew = await unlessTaken(tx, 'vouchers_project_id_code_key', () => insert.execute(tx));
-  if (areNew) return new Set(records.map((record) => record.code));
+  if (areNew) return new Set();
   const { rows } = await sql<{ code: string }>`${insert} ${onConflict} returning code`.execute(tx);
-  return new Set(rows.map((row) => row.code));
+  const written = new Set(rows.map((row) => row.code));
+  return new Set(records.map(({ code }) => code).filter((code) => !written.has(code)));
 }
 
 /** Which of the codes exist in the project, in the bin too. */
@@ -110,7 +111,5 @@ export async function findTakenCodes(
 /** In the order of their codes, so that two chunks with the same codes wait for each other instead of deadlocking. */
 function withIds(records: readonly VoucherRecord[]) {
   const sorted = [...records].sort((a, b) => (a.code < b.code ? -1 : 1));
-  const ids = newRecordIds('v_', sorted.length);
-  const rows = sorted.map((record, index) => ({ id: ids[index] ?? '', ...record }));
-  return rowsAs('r', { id: 'text', ...recordTypes }, rows);
+  return rowsAs('r', recordTypes, sorted, newRecordIds('v_', sorted.length));
 }

@@ -58,8 +58,8 @@ export const importVouchersCsv = defineOperation<z.infer<typeof input>, Row>({
     const { rows, failures } = readRows(chunk, header, schema);
     failures.push(...(await refuseWithoutMetadata(rows, header, schema, context)));
     const latest = [...rows.values()].flatMap((same) => same.at(-1)?.record ?? []);
-    const written = await upsertVouchers(context.tx, context.projectId, latest, updatedColumns(header));
-    failures.push(...(await refuseUnwritten(rows, written, context)));
+    const unwritten = await upsertVouchers(context.tx, context.projectId, latest, updatedColumns(header));
+    failures.push(...(await refuseUnwritten(rows, unwritten, context)));
     return { failures };
   },
 });
@@ -97,17 +97,13 @@ async function refuseWithoutMetadata(
 
 async function refuseUnwritten(
   rows: RowsByCode,
-  written: ReadonlySet<string>,
+  unwritten: ReadonlySet<string>,
   { tx, projectId }: ApplyContext,
 ): Promise<Failure[]> {
-  const unwritten = [...rows].filter(([code]) => !written.has(code));
-  if (unwritten.length === 0) return [];
-  const taken = await findTakenCodes(
-    tx,
-    projectId,
-    unwritten.map(([code]) => code),
-  );
-  return unwritten.flatMap(([code, same]) =>
+  if (unwritten.size === 0) return [];
+  const taken = await findTakenCodes(tx, projectId, [...unwritten]);
+  const refused = [...rows].filter(([code]) => unwritten.has(code));
+  return refused.flatMap(([code, same]) =>
     taken.get(code)?.isDeleted
       ? refuse(code, same, 'DUPLICATE', `Voucher ${code} is deleted, and its code stays taken`)
       : refuse(code, same, 'CANNOT_CHANGE', 'It is not possible to change Voucher discount type'),

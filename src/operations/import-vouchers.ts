@@ -39,21 +39,16 @@ export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
   },
 
   async apply(chunk, { tx, projectId }) {
-    const { records, failures } = readVouchers(chunk, await readMetadataCheck(tx, projectId, 'voucher'));
-    const inserted = await insertVouchers(
-      tx,
-      projectId,
-      [...records.values()].map(({ record }) => record),
-    );
-    for (const { row, record } of records.values()) {
-      if (!inserted.has(record.code)) failures.push(duplicate(row, record.code));
-    }
+    const { records, rowOf, failures } = readVouchers(chunk, await readMetadataCheck(tx, projectId, 'voucher'));
+    const taken = await insertVouchers(tx, projectId, records);
+    for (const [code, row] of rowOf) if (taken.has(code)) failures.push(duplicate(row, code));
     return { failures };
   },
 });
 
 function readVouchers(chunk: Chunk<Item>, checkMetadata: MetadataCheck) {
-  const records = new Map<string, { row: number; record: VoucherRecord }>();
+  const records: VoucherRecord[] = [];
+  const rowOf = new Map<string, number>();
   const failures: Failure[] = [];
   chunk.items.forEach((item, index) => {
     const row = chunk.firstRow + index;
@@ -65,10 +60,13 @@ function readVouchers(chunk: Chunk<Item>, checkMetadata: MetadataCheck) {
     const { code, metadata } = result.data;
     const misfit = checkMetadata(metadata, { isNew: true });
     if (misfit !== undefined) failures.push({ row, key: code, code: 'METADATA_VALIDATION_FAILED', message: misfit });
-    else if (records.has(code)) failures.push(duplicate(row, code));
-    else records.set(code, { row, record: toVoucherRecord(result.data) });
+    else if (rowOf.has(code)) failures.push(duplicate(row, code));
+    else {
+      rowOf.set(code, row);
+      records.push(toVoucherRecord(result.data));
+    }
   });
-  return { records, failures };
+  return { records, rowOf, failures };
 }
 
 function keyOf(item: Item): string | null {
