@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from '../db/client.ts';
-import { createLru } from './lru.ts';
+import { createLru } from '../lru.ts';
 
 export type PrincipalKind = 'KEY' | 'MERCHANT';
 

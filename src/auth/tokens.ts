@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { createLru } from '../lru.ts';
 import { type Caller, unauthenticated } from './caller.ts';
-import { createLru } from './lru.ts';
 import type { PrincipalKind } from './principals.ts';
 
 const audience = 'bulkcast';

@@ -6,7 +6,7 @@ import {
   type OperationDefinitionNode,
   validate,
 } from 'graphql';
-import { _createLRUCache as createLruCache } from 'graphql-yoga';
+import { createLru } from '../lru.ts';
 import { checkLength, parseLimited } from './limits.ts';
 import type { TrustedDocuments } from './trusted-documents.ts';
 
@@ -31,12 +31,12 @@ export interface DocumentReference {
 }
 
 /** Only documents that are valid are kept: anybody can send others. */
-const kept = { max: 200, ttl: 3_600_000 };
+const maxKept = 200;
 const validatedAlready: readonly GraphQLError[] = [];
 
 /** With trusted documents, no others parse. */
 export function createDocuments(schema: GraphQLSchema, trusted?: TrustedDocuments): Documents {
-  const byText = createLruCache<DocumentNode>(kept);
+  const byText = createLru<DocumentNode>(maxKept);
   const texts = new WeakMap<DocumentNode, string>();
   const valid = new WeakSet<DocumentNode>();
   return {

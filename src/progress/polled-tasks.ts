@@ -1,4 +1,4 @@
-import { createLru, type Lru } from '../auth/lru.ts';
+import { createLru, type Lru } from '../lru.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
 import { readTasks } from '../tasks/store.ts';
