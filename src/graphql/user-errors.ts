@@ -9,6 +9,8 @@ export interface UserError {
   readonly field: readonly string[] | null;
   readonly message: string;
   readonly code: string;
+  /** In how many seconds the same may be asked again, where that is all there is to change. */
+  readonly retryAfter?: number | undefined;
 }
 
 type Path = readonly PropertyKey[];
@@ -29,7 +31,13 @@ export function defineUserError(builder: Builder): ObjectType<UserError> {
       code: t.exposeString('code', {
         description:
           'What is wrong, for programs: `INVALID_TYPE`, `TOO_SMALL`, `TOO_BIG`, `INVALID_FORMAT`, `INVALID`, `NOT_FOUND`, ' +
-          '`TOO_MANY_ITEMS`, `IDEMPOTENCY_KEY_REUSED`, `IDEMPOTENCY_KEY_IN_USE`, …',
+          '`TOO_MANY_ITEMS`, `IDEMPOTENCY_KEY_REUSED`, `IDEMPOTENCY_KEY_IN_USE`, `RATE_LIMITED`, …',
+      }),
+      retryAfter: t.int({
+        nullable: true,
+        description:
+          'Of `RATE_LIMITED`, that no start is left: in how many seconds the same may be sent again; else null.',
+        resolve: ({ retryAfter }) => retryAfter ?? null,
       }),
     }),
   });
@@ -47,7 +55,7 @@ export function inputErrors(error: z.ZodError): UserError[] {
 /** The errors of the payload that a refused start amounts to; throws on what is no matter of the arguments. */
 export function userErrorsOf(error: unknown): UserError[] {
   if (!(error instanceof ClientError)) throw error;
-  const { code, message, issues, resource } = error;
+  const { code, message, issues, resource, retryAfter } = error;
   switch (code) {
     case 'BAD_USER_INPUT':
       if (issues.length === 0) return [{ field: inInput([]), message, code }];
@@ -55,6 +63,9 @@ export function userErrorsOf(error: unknown): UserError[] {
     case 'IDEMPOTENCY_KEY_IN_USE':
     case 'IDEMPOTENCY_KEY_REUSED':
       return [{ field: ['idempotencyKey'], message, code }];
+    case 'RATE_LIMITED':
+      // Of one of several starts: as an error of its field it would take from the others what they have begun.
+      return [{ field: null, message, code, retryAfter }];
     case 'NOT_FOUND':
       return [{ field: resource === undefined ? null : inInput([`${resource.type}_id`]), message, code }];
     default:

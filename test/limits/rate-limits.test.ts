@@ -80,9 +80,31 @@ test('counts starts for themselves, at every door', async () => {
   expect(Number(overV1.headers.get('retry-after'))).toBeGreaterThan(3_500);
   expect((await post(bulk, { initialValue: 5, count: 3 })).status).toBe(429);
   const input = `{ programId: "${app.project.programId}", initialValue: "1.00", count: 3 }`;
-  const overGraphql = await ask(app, `mutation { issueGiftCards(input: ${input}) { task { id } } }`);
-  expect(codes(overGraphql)).toEqual(['RATE_LIMITED']);
+  const start = `issueGiftCards(input: ${input}) { task { id } userErrors { field message code retryAfter } }`;
+  const overGraphql = await ask<{ issueGiftCards: object }>(app, `mutation { ${start} }`);
+  const waitingAnHour = { field: null, code: 'RATE_LIMITED', message: expect.stringMatching(/ in 3[56]\d\d s$/) };
+  const refused = { task: null, userErrors: [{ ...waitingAnHour, retryAfter: expect.any(Number) }] };
+  expect([overGraphql.status, overGraphql.errors]).toEqual([200, undefined]);
+  expect(overGraphql.data.issueGiftCards).toEqual(refused);
   expect((await get('/v1/orders')).status).toBe(200);
+});
+
+test('tells of several starts in one document those that have begun, and those for which none was left', async () => {
+  const app = await startTestApp({ role: 'gateway', settings: { BULKCAST_STARTS_PER_HOUR: '2' } });
+  const input = `{ programId: "${app.project.programId}", initialValue: "1.00", count: 3 }`;
+  const start = `issueGiftCards(input: ${input}) { task { id } userErrors { code } }`;
+  const document = `mutation { a: ${start} b: ${start} c: ${start}
+    d: undoBulkTask(id: "00000000-0000-4000-8000-000000000000") { userErrors { code } }
+    e: retryBulkTaskFailures(id: "00000000-0000-4000-8000-000000000000") { userErrors { code } } }`;
+  const begun = { task: { id: expect.any(String) }, userErrors: [] };
+  const over = { userErrors: [{ code: 'RATE_LIMITED' }] };
+  const { data, errors } = await ask(app, document);
+  expect([data, errors]).toEqual([{ a: begun, b: begun, c: { task: null, ...over }, d: over, e: over }, undefined]);
+  const socket = overWebSocket(app);
+  expect(await readAll(socket.subscribe(document))).toEqual([
+    { a: { task: null, ...over }, b: { task: null, ...over }, c: { task: null, ...over }, d: over, e: over },
+  ]);
+  await socket.dispose();
 });
 
 test('limits nothing where the settings say so', async () => {
