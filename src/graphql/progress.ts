@@ -26,6 +26,10 @@ export function defineProgress(
       }),
       state: t.expose('state', { type: enums.state, description: 'Where it stands.' }),
       kind: t.expose('kind', { type: enums.kind, description: 'What it does with its items.' }),
+      priority: t.expose('priority', {
+        type: enums.priority,
+        description: "Which of the project's own tasks it goes before or after; as its start said.",
+      }),
       dryRun: t.boolean({
         description: 'Whether it only tells what its items would come to, and writes nothing.',
         resolve: ({ kind }) => kind === 'DRY_RUN',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../db/tables.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
-import { taskKinds, taskModels, taskStates } from '../tasks/state.ts';
+import { isPriority, type TaskPriority, taskKinds, taskModels, taskStates } from '../tasks/state.ts';
 
 /** A snapshot as the bus carries it between processes: JSON, times in RFC 3339. */
 export function encodeSnapshot(snapshot: Snapshot): string {
@@ -23,6 +23,7 @@ const message = z.compile(
     model: z.enum(taskModels),
     operation: z.string(),
     kind: z.enum(taskKinds),
+    priority: z.custom<TaskPriority>(isPriority, 'expected a priority'),
     parameters: z.custom<JsonObject>(isObject, 'expected an object'),
     state: z.enum(taskStates),
     version: z.int().positive(),

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { badInput } from '../errors.ts';
 import type { StartRequest } from '../tasks/start.ts';
-import { type TaskPriority, taskPriorities } from '../tasks/state.ts';
+import { isPriority, type TaskPriority, taskPriorities } from '../tasks/state.ts';
 import { callerOf } from './door.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
 
@@ -30,8 +30,4 @@ function readPriority(header: unknown): TaskPriority | undefined {
     `X-Task-Priority should be one of ${known.join(', ')}`,
     header,
   );
-}
-
-function isPriority(name: string): name is TaskPriority {
-  return Object.hasOwn(taskPriorities, name);
 }

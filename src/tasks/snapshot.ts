@@ -1,5 +1,5 @@
 import type { JsonObject, TaskRow } from '../db/tables.ts';
-import { isFinal, type TaskKind, type TaskModel, type TaskState } from './state.ts';
+import { isFinal, priorityOf, type TaskKind, type TaskModel, type TaskPriority, type TaskState } from './state.ts';
 
 /** A task as of one version: what the bus carries, what is pushed and what a poll answers. */
 export interface Snapshot {
@@ -9,6 +9,7 @@ export interface Snapshot {
   /** The operation's stored name, such as `vouchers.import`. */
   readonly operation: string;
   readonly kind: TaskKind;
+  readonly priority: TaskPriority;
   /** What the operation settled at the start and needs in every chunk; the items are not in it. */
   readonly parameters: JsonObject;
   readonly state: TaskState;
@@ -41,6 +42,7 @@ export function toSnapshot(row: TaskRow): Snapshot {
     model: row.model,
     operation: row.operation,
     kind: row.kind,
+    priority: priorityOf(row.priority),
     parameters: row.parameters,
     state: row.state,
     version: row.version,

@@ -8,6 +8,10 @@ export type TaskModel = (typeof taskModels)[number];
 export const taskPriorities = { LOW: -1, NORMAL: 0, HIGH: 1 } as const;
 export type TaskPriority = keyof typeof taskPriorities;
 
+export function isPriority(name: unknown): name is TaskPriority {
+  return typeof name === 'string' && Object.hasOwn(taskPriorities, name);
+}
+
 /** The name of a stored priority. */
 export function priorityOf(stored: number): TaskPriority {
   return stored < 0 ? 'LOW' : stored > 0 ? 'HIGH' : 'NORMAL';

@@ -65,6 +65,7 @@ function describeTask(task: Snapshot, operation: AnyOperation): object {
   const progress = {
     id,
     kind: task.kind,
+    priority: task.priority,
     state,
     version,
     progress: progressOf(task),

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { startTestApp, type TestApp, type TestProject } from '../support/gateway.ts';
-import { ask, codes, importVouchers, issueCards, succeeded } from './client.ts';
+import { ask, codes, importVouchers, issueCards, overWebSocket, readAll, succeeded } from './client.ts';
 
 interface Page {
   readonly edges: readonly { readonly cursor: string; readonly node: Record<string, unknown> }[];
@@ -47,6 +47,32 @@ describe('bulkTask', () => {
 
   it('finds a task of either model', async () => {
     for (const id of ids) expect((await ask(app, one, { id })).data).toEqual({ bulkTask: { id } });
+  });
+
+  it('tells the priority that a task was started with, as its start and its push do', async () => {
+    const { headers, programId } = await app.createProject();
+    const priority = '{ task { id priority } }';
+    const cards = `input: { programId: "${programId}", initialValue: "1.00", count: 1 }`;
+    const { data } = await ask<Record<string, { task: { id: string; priority: string } }>>(
+      app,
+      `mutation {
+        issued: issueGiftCards(${cards}, priority: HIGH) ${priority}
+        imported: importVouchers(input: { vouchers: [] }, priority: LOW) ${priority}
+        other: importVouchers(input: { vouchers: [] }) ${priority}
+      }`,
+      {},
+      headers,
+    );
+    const socket = overWebSocket(app, headers);
+    const told = 'bulkTask(id: $id) { ... on TaskProgress { id priority } }';
+    for (const { task } of Object.values(data)) {
+      const variables = { id: task.id };
+      expect((await ask(app, `query ($id: ID!) { ${told} }`, variables, headers)).data).toEqual({ bulkTask: task });
+      const pushed = await readAll(socket.subscribe(`subscription ($id: ID!) { ${told} }`, variables));
+      for (const one of pushed) expect(one).toEqual({ bulkTask: task });
+    }
+    await socket.dispose();
+    expect(Object.values(data).map(({ task }) => task.priority)).toEqual(['HIGH', 'LOW', 'NORMAL']);
   });
 
   it("is null for an unknown id, for another project's, and for what can be no id", async () => {

@@ -23,6 +23,7 @@ export function snapshotOf(changes: Partial<Snapshot> = {}): Snapshot {
     model: 'ASYNC_ACTION',
     operation: 'vouchers.import',
     kind: 'RUN',
+    priority: 'NORMAL',
     parameters: { campaign: 'Übergrößen ✓', nested: { list: [1, null, 'two'] } },
     state: 'RUNNING',
     version: 3,

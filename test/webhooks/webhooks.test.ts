@@ -18,7 +18,7 @@ async function newShop(): Promise<TestApp> {
 const taskQuery = `query ($id: ID!) { bulkTask(id: $id) {
   __typename
   ... on TaskProgress {
-    id kind state version progress counts { total processed succeeded failed } ratePerSecond
+    id kind priority state version progress counts { total processed succeeded failed } ratePerSecond
     createdAt startedAt updatedAt completedAt estimatedCompletionAt
   }
   ... on BulkIssuanceTask { taskId programId issuanceStatus: status issuedCount failedCount error }
