@@ -1,6 +1,5 @@
 import type { ExecutionResult } from 'graphql';
-import type { Context } from './context.ts';
-import { presentResult } from './errors.ts';
+import { type Asked, presentResult } from './errors.ts';
 
 /** The result of one event, as all who share it are sent it. */
 export interface Delivery {
@@ -14,8 +13,6 @@ export interface Delivery {
 
 /** A result with errors is not shared: each subscriber's errors name its own request. */
 type Content = { readonly json: Buffer } | { readonly result: ExecutionResult };
-
-type Asked = Pick<Context, 'deps' | 'requestId'>;
 
 export function createDelivery(result: ExecutionResult, version: number | null): Delivery {
   const content = result.errors === undefined ? { json: Buffer.from(JSON.stringify(result)) } : { result };
@@ -64,8 +61,8 @@ export function completeEventOf(id: string): Buffer {
   return Buffer.from(`event: complete\ndata: ${JSON.stringify({ id })}\n\n`);
 }
 
-function presentJson(result: ExecutionResult, { deps, requestId }: Asked): Buffer {
-  return Buffer.from(JSON.stringify(presentResult(result, { deps, requestId, transport: 'websocket' })));
+function presentJson(result: ExecutionResult, asked: Asked): Buffer {
+  return Buffer.from(JSON.stringify(presentResult(result, asked, 'websocket')));
 }
 
 function createEvent(version: number | null, json: Buffer): Buffer {

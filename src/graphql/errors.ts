@@ -14,54 +14,21 @@ export const graphqlErrors = [
   'INTERNAL_SERVER_ERROR',
 ] as const;
 
-type Asked = Pick<Context, 'deps' | 'requestId' | 'transport'>;
+/** Whose errors are presented: the same object for all of one operation. */
+export type Asked = Pick<Context, 'deps' | 'requestId' | 'transport'>;
+
+/** Whom an outage was logged for: an operation has many errors, and a subscription many results. */
+const outagesLogged = new WeakSet<Asked>();
 
 /**
- * The error as a client may see it: with a code and the request's id; a bug or an outage as "Unexpected error", its cause
- * logged. An error that was presented already stays as it is.
+ * The error as a client may see it: with a code and the request's id; a bug or an outage as "Unexpected error". The cause of these,
+ * and of UNAVAILABLE once for whom it is presented to, is logged. An error that was presented already stays as it is.
  */
-export function presentError(error: unknown, asked: Asked): GraphQLError {
-  const cause = rootCause(error);
-  const known = toClientError(cause);
-  if (known !== undefined) {
-    const { code, retryAfter, status } = known;
-    const extensions = retryAfter === undefined ? { code } : { code, retryAfter };
-    return show(known.message, extensions, error, asked, { spec: true, status });
-  }
-  if (cause instanceof GraphQLError && isOfTheRequest(error, cause)) {
-    const { code = 'BAD_USER_INPUT', http = { spec: true, status: 400 } } = cause.extensions;
-    const extensions = { code: code === 'BAD_REQUEST' ? 'BAD_USER_INPUT' : code };
-    return show(cause.message, extensions, error, asked, http);
-  }
-  asked.deps.log.error('graphql.failed', { request: asked.requestId, error: cause });
-  return show('Unexpected error', { code: 'INTERNAL_SERVER_ERROR' }, error, asked, { status: 500 });
-}
-
-/** A result with its errors as a client may see them. */
-export function presentResult<Result extends { readonly errors?: readonly unknown[]; readonly data?: unknown }>(
-  result: Result,
-  asked: Asked,
-): Result {
-  if (result.errors === undefined) return result;
-  return { ...result, errors: result.errors.map((error) => presentError(error, asked)) };
-}
-
-/** An error as JSON, for answers that no GraphQL server made. */
-export function errorBody(error: unknown, asked: Asked): { readonly errors: readonly object[] } {
-  const { message, extensions } = presentError(error, { ...asked, transport: 'websocket' });
-  return { errors: [{ message, extensions }] };
-}
-
-function show(
-  message: string,
-  extensions: { readonly code: unknown; readonly retryAfter?: number },
-  error: unknown,
-  asked: Asked,
-  http: GraphQLErrorExtensions['http'],
-): GraphQLError {
+export function presentError(error: unknown, asked: Asked, transport = asked.transport): GraphQLError {
+  const { message, extensions, http } = describe(error, asked);
   const { nodes, source, positions, path } = error instanceof GraphQLError ? error : new GraphQLError(message);
   // Yoga takes the status of an answer without data from here, and does not show it.
-  const hint = asked.transport === 'http' && http !== undefined ? { http } : {};
+  const hint = transport === 'http' && http !== undefined ? { http } : {};
   return new GraphQLError(message, {
     nodes,
     source,
@@ -69,6 +36,54 @@ function show(
     path,
     extensions: { ...extensions, requestId: asked.requestId, ...hint },
   });
+}
+
+/** A result with its errors as a client may see them. */
+export function presentResult<Result extends { readonly errors?: readonly unknown[]; readonly data?: unknown }>(
+  result: Result,
+  asked: Asked,
+  transport = asked.transport,
+): Result {
+  if (result.errors === undefined) return result;
+  return { ...result, errors: result.errors.map((error) => presentError(error, asked, transport)) };
+}
+
+/** An error as JSON, for answers that no GraphQL server made. */
+export function errorBody(error: unknown, asked: Asked): { readonly errors: readonly object[] } {
+  const { message, extensions } = presentError(error, asked, 'websocket');
+  return { errors: [{ message, extensions }] };
+}
+
+interface Description {
+  readonly message: string;
+  readonly extensions: { readonly code: unknown; readonly retryAfter?: number };
+  readonly http: GraphQLErrorExtensions['http'];
+}
+
+function describe(error: unknown, asked: Asked): Description {
+  const cause = rootCause(error);
+  const known = toClientError(cause);
+  if (known !== undefined) {
+    const { message, code, retryAfter, status } = known;
+    if (code === 'UNAVAILABLE' && known.cause !== undefined) logOutage(known.cause, asked);
+    return {
+      message,
+      extensions: retryAfter === undefined ? { code } : { code, retryAfter },
+      http: { spec: true, status },
+    };
+  }
+  if (cause instanceof GraphQLError && isOfTheRequest(error, cause)) {
+    const { code = 'BAD_USER_INPUT', http = { spec: true, status: 400 } } = cause.extensions;
+    return { message: cause.message, extensions: { code: code === 'BAD_REQUEST' ? 'BAD_USER_INPUT' : code }, http };
+  }
+  asked.deps.log.error('graphql.failed', { request: asked.requestId, error: cause });
+  return { message: 'Unexpected error', extensions: { code: 'INTERNAL_SERVER_ERROR' }, http: { status: 500 } };
+}
+
+function logOutage(error: unknown, asked: Asked): void {
+  if (outagesLogged.has(asked)) return;
+  outagesLogged.add(asked);
+  asked.deps.log.warn('request.unavailable', { request: asked.requestId, route: '/graphql', error });
 }
 
 /** GraphQL's own errors about the document, its variables and arguments; not those about what a resolver returned. */

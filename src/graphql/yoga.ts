@@ -122,6 +122,6 @@ const presentErrors: Plugin<ServerContext, ServerContext> = {
     if (Array.isArray(result)) return;
     if (Symbol.asyncIterator in result) return;
     // Without a hint on the status: whoever accepts an event stream is told what is wrong as an event.
-    setResult(presentResult(result, { ...serverContext, transport: 'websocket' }));
+    setResult(presentResult(result, serverContext, 'websocket'));
   },
 };
