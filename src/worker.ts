@@ -2,6 +2,7 @@ import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import { giveUpChunk, runChunk } from './tasks/run.ts';
 import { handOutWaiting } from './tasks/turns.ts';
+import { findCrowded } from './webhooks/attempts.ts';
 import { deliver } from './webhooks/deliver.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
 
@@ -22,5 +23,8 @@ export async function startWorker({ engine, log, config }: WorkerDeps): Promise<
 /** Sends webhooks until the app stops; the app's stop waits a while for the receivers in hand. */
 export function startDeliveries({ engine, log, metrics, config }: App, secret: string): void {
   const deps = { ...createWebhooks(engine, secret, config.BULKCAST_WEBHOOK_NETWORKS), log, metrics };
-  engine.jobs.deliveries.work((job, signal) => deliver(deps, job, signal));
+  engine.jobs.deliveries.work(
+    (job, signal) => deliver(deps, job, signal),
+    (endpointIds, max) => findCrowded(engine.db, endpointIds, max),
+  );
 }

@@ -15,12 +15,16 @@ export interface DeliveryJob {
  *  stops; what it throws is tried again. */
 export type RunDelivery = (job: DeliveryJob, signal: AbortSignal) => Promise<'DONE' | 'PAUSED'>;
 
+/** Told the endpoints of all deliveries in hand, one as often as it has some: finds all endpoints of the projects that have at least
+ *  `max` of these deliveries. */
+export type FindCrowded = (endpointIds: readonly string[], max: number) => Promise<readonly string[]>;
+
 /** The queue of webhooks, beside that of the chunks: neither waits for the other. */
 export interface DeliveryJobs {
   /** Attempts that are committed or lost with the transaction, to be made so many seconds from now. */
   enqueue(tx: Tx, jobs: readonly (DeliveryJob & { readonly afterSeconds?: number })[]): Promise<void>;
-  /** Calls `run` for jobs until stop, a few at a time, of one endpoint fewer. */
-  work(run: RunDelivery): void;
+  /** Calls `run` for jobs until stop, a few at a time, of one project and of one endpoint fewer: what is beyond waits in the queue. */
+  work(run: RunDelivery, findCrowded: FindCrowded): void;
   /** Takes no new job; calls off those in hand that take longer than the bound. */
   stop(timeoutMs: number): Promise<void>;
 }
@@ -29,6 +33,7 @@ const queue = 'webhooks';
 
 /** Of one process. They wait for receivers, not for Postgres or the processor. */
 const maxInHand = 32;
+const maxOfProject = maxInHand / 4;
 const maxOfEndpoint = 2;
 const pollMs = 500;
 const pausedMs = 5_000;
@@ -59,8 +64,8 @@ export async function openDeliveryJobs(boss: PgBoss, log: Log): Promise<Delivery
       }));
       if (inserts.length > 0) await boss.insert(queue, inserts, { db: fromKysely(tx) });
     },
-    work: (run) => {
-      dispatcher ??= startDispatcher(boss, run, log);
+    work: (run, findCrowded) => {
+      dispatcher ??= startDispatcher(boss, { run, findCrowded }, log);
     },
     stop: async (timeoutMs) => dispatcher?.stop(timeoutMs),
   };
@@ -70,9 +75,13 @@ interface Dispatcher {
   stop(timeoutMs: number): Promise<void>;
 }
 
-/** Takes jobs one by one, passing over those of endpoints that have enough in hand: pg-boss's own workers would each take
+/** Takes jobs one by one, passing over those of projects and endpoints that have enough in hand: pg-boss's own workers would each take
  *  one of a slow endpoint, give it back and sleep. */
-function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
+function startDispatcher(
+  boss: PgBoss,
+  { run, findCrowded }: { readonly run: RunDelivery; readonly findCrowded: FindCrowded },
+  log: Log,
+): Dispatcher {
   const inHand = createHand();
   const calledOff = new AbortController();
   let wake = new AbortController();
@@ -87,7 +96,8 @@ function startDispatcher(boss: PgBoss, run: RunDelivery, log: Log): Dispatcher {
   };
   const takeAll = async () => {
     while (!isStopping && inHand.size() < maxInHand) {
-      const [job] = await boss.fetch<DeliveryJob>(queue, { ignoreGroups: inHand.passedOver() });
+      const crowded = inHand.size() < maxOfProject ? [] : await findCrowded(inHand.endpoints(), maxOfProject);
+      const [job] = await boss.fetch<DeliveryJob>(queue, { ignoreGroups: [...inHand.passedOver(), ...crowded] });
       if (job === undefined) return;
       inHand.add(job, runOne(job));
     }
@@ -139,6 +149,7 @@ function createHand() {
   return {
     jobs,
     size: () => entries.size,
+    endpoints: () => jobs().map(({ data }) => data.endpointId),
     add: (job: Job<DeliveryJob>, done: Promise<void>) => entries.set(job.id, { job, done }),
     delete: ({ id, data }: Job<DeliveryJob>, isPaused: boolean) => {
       entries.delete(id);

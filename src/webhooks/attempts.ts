@@ -20,6 +20,16 @@ export interface DueDelivery extends Pick<Delivery, 'id' | 'endpoint_id' | 'type
   readonly pausedSeconds: number | null;
 }
 
+/** All endpoints of the projects to which at least `max` of these belong; one that stands several times counts as often. */
+export async function findCrowded(db: Database, endpointIds: readonly string[], max: number): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from webhook_endpoints where project_id in (
+      select project_id from unnest(${endpointIds}::uuid[]) as busy (endpoint_id)
+      join webhook_endpoints on id = endpoint_id group by project_id having count(*) >= ${max}
+    )`.execute(db);
+  return rows.map(({ id }) => id);
+}
+
 /** The delivery, if its attempt of this number is still to be made. */
 export async function findDue(db: Database, deliveryId: string, attempt: number): Promise<DueDelivery | undefined> {
   return db
