@@ -438,6 +438,7 @@ create table webhook_endpoints (
   paused_until timestamp(3) with time zone,
   disabled_at timestamp(3) with time zone,
   disabled_reason text,
+  deleted_at timestamp(3) with time zone,
   constraint webhook_endpoints_check CHECK (((previous_secret IS NULL) = (previous_secret_until IS NULL))),
   constraint webhook_endpoints_check1 CHECK (((failures = 0) = (failing_since IS NULL))),
   constraint webhook_endpoints_check2 CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL))),
@@ -498,6 +499,8 @@ CREATE INDEX webhook_deliveries_completed ON public.webhook_deliveries USING btr
 CREATE INDEX webhook_deliveries_endpoint ON public.webhook_deliveries USING btree (endpoint_id, created_at, id);
 
 CREATE INDEX webhook_deliveries_pending ON public.webhook_deliveries USING btree (endpoint_id) WHERE (state = 'PENDING'::text);
+
+CREATE INDEX webhook_endpoints_deleted ON public.webhook_endpoints USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE INDEX webhook_endpoints_project ON public.webhook_endpoints USING btree (project_id, created_at);
 

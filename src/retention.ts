@@ -4,6 +4,7 @@ import type { App } from './app.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/client.ts';
 import { type Expired, expireItems, expireKeys, expireTasks, sweepLeftovers } from './tasks/expiry.ts';
+import { sweepDeletedEndpoints } from './webhooks/deletion.ts';
 import { pruneDeliveries } from './webhooks/deliveries.ts';
 
 export interface Retention {
@@ -24,6 +25,7 @@ function expiriesOf(config: Pick<Config, Keep>): Expire[] {
     (db) => expireItems(db, config.BULKCAST_KEEP_ITEMS_DAYS),
     (db) => expireTasks(db, config.BULKCAST_KEEP_TASKS_DAYS),
     sweepLeftovers,
+    (db) => sweepDeletedEndpoints(db, deliveriesBatch),
     async (db) => ({
       webhook_deliveries: await pruneDeliveries(db, daysAgo(config.BULKCAST_KEEP_TASKS_DAYS), deliveriesBatch),
     }),

@@ -18,6 +18,8 @@ export interface WebhookEndpointsTable {
   paused_until: Date | null;
   disabled_at: Date | null;
   disabled_reason: 'REQUESTED' | 'GONE' | 'FAILING' | null;
+  /** Set: there is no such endpoint for anybody, only rows that are yet to be deleted. */
+  deleted_at: Date | null;
 }
 
 /** A message to one endpoint; its id is the `webhook-id`. */

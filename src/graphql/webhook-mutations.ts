@@ -1,8 +1,8 @@
+import { deleteEndpoint } from '../webhooks/deletion.ts';
 import { replayDelivery, sendTest } from '../webhooks/deliveries.ts';
 import {
   createEndpoint,
   createInput,
-  deleteEndpoint,
   type EndpointWithSecret,
   rotateInput,
   rotateSecret,

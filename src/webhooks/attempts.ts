@@ -54,6 +54,7 @@ export async function findDue(db: Database, deliveryId: string, attempt: number)
     .where('delivery.id', '=', deliveryId)
     .where('delivery.state', '=', 'PENDING')
     .where('delivery.attempts', '=', attempt - 1)
+    .where('endpoint.deleted_at', 'is', null)
     .executeTakeFirst();
 }
 
@@ -69,6 +70,7 @@ export async function lockEndpoint(
       sql<number>`coalesce(extract(epoch from clock_timestamp() - failing_since), 0)::float8`.as('failingSeconds'),
     ])
     .where('id', '=', id)
+    .where('deleted_at', 'is', null)
     .forNoKeyUpdate()
     .executeTakeFirst();
 }

@@ -68,6 +68,7 @@ export async function replayDelivery(
     .select('endpoint.id as endpointId')
     .where('delivery.id', '=', deliveryId)
     .where('endpoint.project_id', '=', projectId)
+    .where('endpoint.deleted_at', 'is', null)
     .executeTakeFirst();
   if (known === undefined) throw missing;
   return db.transaction().execute(async (tx) => {
@@ -115,6 +116,7 @@ async function wakeEndpoint(tx: Tx, projectId: string, endpointId: string): Prom
     .set({ paused_until: null })
     .where('id', '=', endpointId)
     .where('project_id', '=', projectId)
+    .where('deleted_at', 'is', null)
     .returning('disabled_at')
     .executeTakeFirst();
   if (endpoint === undefined) throw noEndpoint(endpointId);

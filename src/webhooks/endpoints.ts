@@ -11,7 +11,7 @@ import { makeUpSecret } from './secrets.ts';
 import type { Webhooks } from './webhooks.ts';
 
 /** Where a project is told of its tasks, as its owner sees it: without the secret. */
-export type Endpoint = Omit<WebhookEndpointRow, 'secret' | 'previous_secret'>;
+export type Endpoint = Omit<WebhookEndpointRow, 'secret' | 'previous_secret' | 'deleted_at'>;
 
 export const maxEndpoints = 20;
 /** How long the secret before signs too, unless the rotation says otherwise. */
@@ -110,6 +110,7 @@ export async function updateEndpoint(
       })
       .where('id', '=', asUuid(id))
       .where('project_id', '=', projectId)
+      .where('deleted_at', 'is', null)
       .returning(shown)
       .executeTakeFirst();
     if (changed === undefined) throw noEndpoint(id);
@@ -161,34 +162,23 @@ export async function rotateSecret(
     }))
     .where('id', '=', endpointId)
     .where('project_id', '=', projectId)
+    .where('deleted_at', 'is', null)
     .returning(shown)
     .executeTakeFirst();
   if (endpoint === undefined) throw noEndpoint(id);
   return { endpoint, secret };
 }
 
-/** Deletes it with its deliveries, and returns it as it was. Throws BAD_USER_INPUT when it is not there. */
-export async function deleteEndpoint(db: Database, projectId: string, id: string): Promise<Endpoint> {
-  const endpoint = await db
-    .deleteFrom('webhook_endpoints')
-    .where('id', '=', asUuid(id))
-    .where('project_id', '=', projectId)
-    .returning(shown)
-    .executeTakeFirst();
-  if (endpoint === undefined) throw noEndpoint(id);
-  return endpoint;
-}
-
 /** The project's endpoints, oldest first. */
 export async function listEndpoints(db: Database | Tx, projectId: string): Promise<Endpoint[]> {
   const all = db.selectFrom('webhook_endpoints').select(shown).where('project_id', '=', projectId);
-  return all.orderBy('created_at').orderBy('id').execute();
+  return all.where('deleted_at', 'is', null).orderBy('created_at').orderBy('id').execute();
 }
 
 /** The project's endpoint; another project's id finds nothing, as an unknown one does. */
 export async function findEndpoint(db: Database | Tx, projectId: string, id: string): Promise<Endpoint | undefined> {
   const one = db.selectFrom('webhook_endpoints').select(shown).where('id', '=', asUuid(id));
-  return one.where('project_id', '=', projectId).executeTakeFirst();
+  return one.where('project_id', '=', projectId).where('deleted_at', 'is', null).executeTakeFirst();
 }
 
 export function noEndpoint(id: string) {
@@ -202,7 +192,8 @@ export function asUuid(id: string): string {
 
 const nobody = '00000000-0000-0000-0000-000000000000';
 
-const shown = [
+/** Its columns as its owner sees it. */
+export const shown = [
   'id',
   'project_id',
   'url',

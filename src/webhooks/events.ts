@@ -36,11 +36,11 @@ export async function announceState({ deliveries, operations }: EventDeps, tx: T
   if (task.parameters.webhooksEnable === false) return;
   const type = `bulk_task.${task.state.toLowerCase()}`;
   const data = describeTask(task, operationOf(operations, task.operation));
-  // The lock keeps an endpoint that is being deleted from failing the task.
+  // The lock keeps an endpoint whose row is being deleted from failing the task.
   const { rows } = await sql<{ deliveryId: string; endpointId: string }>`
     with told as (
       select id from webhook_endpoints
-      where project_id = ${task.projectId} and disabled_at is null and ${type} = any(events)
+      where project_id = ${task.projectId} and disabled_at is null and deleted_at is null and ${type} = any(events)
       for key share
     )
     insert into webhook_deliveries (endpoint_id, task_id, version, type, body)

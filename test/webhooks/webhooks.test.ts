@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { giveUpChunk } from '../../src/tasks/run.ts';
 import { pruneDeliveries } from '../../src/webhooks/deliveries.ts';
 import { ask, importVouchers, issueCards, succeeded } from '../graphql/client.ts';
-import { runAction } from '../support/actions.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { startReceiver, verify } from '../support/receiver.ts';
 import { allEvents, change, createEndpoint, deliveryOf, finalEvents, readEndpoint } from './client.ts';
@@ -415,17 +414,4 @@ test('a project has twenty endpoints at most, and a deleted one makes room', asy
   const some = made.find(({ data }) => data.done.endpoint !== null)?.data.done.endpoint?.id;
   await change(app, 'deleteWebhookEndpoint', some, headers);
   await createEndpoint(app, 'https://shop.example', finalEvents, headers);
-});
-
-test('a deleted endpoint is told nothing more, and what waited for it is gone', async () => {
-  const app = await newShop();
-  const receiver = await startReceiver();
-  receiver.answer((response) => response.writeHead(500).end());
-  const { id } = await createEndpoint(app, receiver.url);
-  await runAction(app, '/v1/vouchers/import', [{ code: 'GONE', type: 'GIFT_VOUCHER', gift: { amount: 1 } }]);
-  await deliveryOf(app, id, ({ attempts }) => attempts.length > 0);
-  await change(app, 'deleteWebhookEndpoint', id);
-  expect(await readEndpoint(app, id)).toBeNull();
-  const { rows } = await sql`select from webhook_deliveries where endpoint_id = ${id}`.execute(app.app.db);
-  expect(rows).toEqual([]);
 });
