@@ -106,7 +106,7 @@ export async function takeParent(
 }
 
 /** The task of this kind that was started for it before, if it did not come to nothing. */
-async function findStanding(tx: Tx, parentId: string, kind: FollowUp['kind']): Promise<Snapshot | undefined> {
+export async function findStanding(tx: Tx, parentId: string, kind: FollowUp['kind']): Promise<Snapshot | undefined> {
   const row = await tx
     .selectFrom('tasks')
     .selectAll()

@@ -4,7 +4,7 @@ import { badInput } from '../errors.ts';
 import { readItems } from './chunks.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import { holdItems } from './expiry.ts';
-import { takeParent } from './follow-ups.ts';
+import { findStanding, takeParent } from './follow-ups.ts';
 import { isStorable } from './input.ts';
 import type { Plan } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
@@ -33,8 +33,8 @@ export interface RetryRequest {
 }
 
 /**
- * Starts a task of the failed items only, in their order: row n is the n-th failure. The task must have ended, have failures, not be
- * tried again already, and its items must still be kept. Throws BAD_USER_INPUT otherwise, IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
+ * Starts a task of the failed items only, in their order: row n is the n-th failure. The task must have ended, have failures, be neither
+ * undone nor tried again already, and its items must still be kept. Throws BAD_USER_INPUT otherwise, IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
  */
 export async function retryFailures(deps: EngineDeps, request: RetryRequest): Promise<Snapshot> {
   const { id, projectId, idempotencyKey: key, corrections = [] } = request;
@@ -94,6 +94,8 @@ async function takeRetryable(tx: Tx, request: RetryRequest): Promise<Snapshot> {
   if (!isFinal(task.state)) throw badInput(['id'], 'NOT_ENDED', `A task that is ${task.state} may still have failures`);
   if (task.kind === 'UNDO') throw badInput(['id'], 'IS_UNDO', 'What could not be undone cannot be tried again');
   if (task.failed === 0) throw badInput(['id'], 'NO_FAILURES', 'No item of this task has failed');
+  const undo = await findStanding(tx, id, 'UNDO');
+  if (undo !== undefined) throw badInput(['id'], 'UNDONE', `This task is undone by ${undo.id}, its failures with it`);
   const child = await tx
     .selectFrom('tasks')
     .select('id')

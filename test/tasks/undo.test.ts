@@ -200,6 +200,25 @@ describe('an undo', () => {
     expect(await keysOf('vouchers', 'half-')).toEqual([]);
   });
 
+  test('leaves nothing to try again, unless it was canceled', async () => {
+    const retry =
+      'mutation ($id: ID!) { done: retryBulkTaskFailures(id: $id) { task { ... on TaskProgress { id } } userErrors { field code message } } }';
+    const tryAgain = async (id: string) =>
+      (await ask<{ done: { task: object | null; userErrors: object[] } }>(app, retry, { id })).data.done;
+    const made = await importVouchers('no-more-1', 'no-more-1');
+    const undo = await followedUp(app, 'undoBulkTask', made.id);
+    const undone = { field: ['id'], code: 'UNDONE', message: expect.stringContaining(undo.id) };
+    expect(await tryAgain(made.id)).toEqual({ task: null, userErrors: [undone] });
+    expect(await keysOf('vouchers', 'no-more-')).toEqual([]);
+
+    const other = await importVouchers('more-1', 'more-1');
+    const given = await followedUp(app, 'undoBulkTask', other.id);
+    // As if it had been stopped before it was through.
+    await sql`set session_replication_role = replica; update tasks set state = 'CANCELED' where id = '${sql.raw(given.id)}';
+      set session_replication_role = origin`.execute(app.app.db);
+    expect((await tryAgain(other.id)).userErrors).toEqual([]);
+  });
+
   test('happens once, however many ask, to an ended import or issuance of the project alone', async () => {
     const made = await importVouchers('legal-1');
     const stranger = await app.createProject();
