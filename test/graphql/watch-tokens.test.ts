@@ -110,7 +110,7 @@ describe('a watch token', () => {
   });
 
   it('shows what a task tells of itself; every other field is decided on below', async () => {
-    const progress = `id state kind dryRun version progress counts { total processed succeeded failed } ratePerSecond waitingReason
+    const progress = `id state kind priority dryRun version progress counts { total processed succeeded failed } ratePerSecond waitingReason
       createdAt startedAt updatedAt completedAt estimatedCompletionAt`;
     const query = `query ($id: ID!) { bulkTask(id: $id) {
       ... on TaskProgress { ${progress} }
