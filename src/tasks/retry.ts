@@ -78,6 +78,7 @@ async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Prom
       projectId,
       requestId,
       createdAt,
+      priority: parent.priority,
       startedBy: actor,
       parentId: parent.id,
       kind: parent.kind,

@@ -36,7 +36,7 @@ async function importSome(prefix: string): Promise<string> {
   }));
   const response = await fetch(`${app.url}/v1/vouchers/import`, {
     method: 'POST',
-    headers: { ...app.project.headers, 'content-type': 'application/json' },
+    headers: { ...app.project.headers, 'content-type': 'application/json', 'x-task-priority': 'HIGH' },
     body: JSON.stringify(vouchers),
   });
   const { async_action_id: id } = (await response.json()) as { async_action_id: string };
@@ -45,7 +45,7 @@ async function importSome(prefix: string): Promise<string> {
 }
 
 async function read(id: string) {
-  const query = `query ($id: ID!) { bulkTask(id: $id) { ... on TaskProgress { state counts { succeeded failed }
+  const query = `query ($id: ID!) { bulkTask(id: $id) { ... on TaskProgress { state priority counts { succeeded failed }
     parent { id } children { id } failures { nodes { row key } } } } }`;
   return (await ask<{ bulkTask: object }>(app, query, { id })).data.bulkTask;
 }
@@ -60,6 +60,7 @@ test('the failed items make a task of their own, some of them corrected, and the
   await succeeded(app, child);
   expect(await read(child)).toMatchObject({
     counts: { succeeded: 1, failed: 1 },
+    priority: 'HIGH',
     parent: { id },
     failures: { nodes: [{ row: 2, key: 'one-d' }] },
   });
