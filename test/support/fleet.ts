@@ -5,6 +5,7 @@ import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { operations } from '../../src/operations/index.ts';
 import { type EngineDeps, operationOf } from '../../src/tasks/engine.ts';
+import { runDryRun, undoTask } from '../../src/tasks/follow-ups.ts';
 import { openJobs } from '../../src/tasks/jobs.ts';
 import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { startTask } from '../../src/tasks/start.ts';
@@ -22,8 +23,10 @@ export interface Fleet {
   /** A process of its own; the caller ends it. */
   start(role: 'gateway' | 'worker', settings?: Readonly<Record<string, string>>): Promise<ServeProcess>;
   /** Starts a task of the project from here and returns its id. */
-  begin(operation: string, input: object): Promise<string>;
+  begin(operation: string, input: object, options?: { readonly isDryRun?: boolean }): Promise<string>;
   issue(count: number): Promise<string>;
+  /** Starts the task that undoes this one, or that runs this dry run, and returns its id. */
+  followUp(kind: keyof typeof followUps, id: string): Promise<string>;
   /** The task as it is now. */
   read(id: string): Promise<Snapshot>;
   /** The task once this many of its items are done, or it has ended. */
@@ -31,7 +34,11 @@ export interface Fleet {
   ended(id: string, timeoutMs?: number): Promise<Snapshot>;
   /** Lets the ten seconds pass after which a worker that is silent counts as dead, for all jobs in hand; returns how many. */
   expireHeartbeats(): Promise<number>;
+  /** Lets the time pass for which jobs wait to be tried again. */
+  endBackoff(): Promise<void>;
 }
+
+const followUps = { undo: undoTask, run: runDryRun } as const;
 
 export interface FleetOptions {
   readonly databaseUrl: string;
@@ -63,10 +70,11 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
     log,
     metrics: createMetrics(),
   };
-  const begin = async (name: string, given: object) => {
+  const requestId = 'v-test';
+  const begin: Fleet['begin'] = async (name, given, options = {}) => {
     const operation = operationOf(operations, name);
     const input = operation.input.parse(given);
-    return (await startTask(engine, { operation, input, projectId, requestId: 'v-test' })).id;
+    return (await startTask(engine, { operation, input, projectId, requestId, ...options })).id;
   };
   return {
     db,
@@ -75,6 +83,7 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
     begin,
     start: (role, settings) =>
       startServe({ ...environmentOf(databaseUrl, redisUrl, credentials), BULKCAST_ROLE: role, ...settings }),
+    followUp: async (kind, id) => (await followUps[kind](engine, { id, projectId, requestId, actor: 'fleet' })).id,
     issue: (count) => begin('gift_cards.issue', { programId: credentials.programId, initialValue: 5, count }),
     read: (id) => read(db, id),
     reaches: (id, processed, timeoutMs) => reaches(db, id, processed, timeoutMs),
@@ -85,6 +94,9 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
           db,
         );
       return Number(numAffectedRows);
+    },
+    endBackoff: async () => {
+      await sql`update pgboss.job set start_after = now() where state = 'retry' and start_after > now()`.execute(db);
     },
   };
 }
