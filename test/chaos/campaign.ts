@@ -1,12 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
+import type { Database } from '../../src/db/client.ts';
+import type { TaskKind } from '../../src/tasks/state.ts';
 import { openFleet } from '../support/fleet.ts';
 import { checkInvariants } from '../support/invariants.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { createRandom } from '../support/random.ts';
 import { startRedis } from '../support/redis.ts';
-import { type Client, createChaosClient, type Followed } from './clients.ts';
+import { type Client, createChaosClient, type Followed, type Steering } from './clients.ts';
 import { faults, startVictim, type Victims } from './faults.ts';
+import { findLostCards, findWrongVouchers, useCards } from './records.ts';
 
 export interface CampaignOptions {
   readonly seed: number;
@@ -18,11 +21,19 @@ export interface CampaignOptions {
 /** What a campaign has on its hands while it runs. */
 interface Campaign extends CampaignOptions {
   readonly client: Client;
-  readonly ids: string[];
+  readonly tasks: Task[];
   readonly followed: Promise<Followed>[];
+  /** The ids of cards that somebody has used. */
+  readonly used: string[];
   readonly endsMs: number;
   /** Ends what still waits for a task when the campaign gives up. */
   readonly signal: AbortSignal;
+}
+
+interface Task {
+  readonly id: string;
+  readonly kind: TaskKind;
+  hasEnded: boolean;
 }
 
 const workers = 3;
@@ -48,9 +59,9 @@ export async function runCampaign(options: CampaignOptions): Promise<void> {
   const client = createChaosClient({ credentials: fleet.credentials, gateway, say });
   const gaveUp = new AbortController();
   const endsMs = performance.now() + minutes * 60_000;
-  const campaign: Campaign = { ...options, client, ids: [], followed: [], endsMs, signal: gaveUp.signal };
+  const campaign: Campaign = { ...options, client, tasks: [], followed: [], used: [], endsMs, signal: gaveUp.signal };
   try {
-    await Promise.all([startTasks(campaign), steerTasks(campaign), hurt(campaign, victims)]);
+    await Promise.all([startTasks(campaign), steerTasks(campaign, fleet.db), hurt(campaign, victims)]);
     await settle(campaign, victims);
   } finally {
     gaveUp.abort();
@@ -59,25 +70,37 @@ export async function runCampaign(options: CampaignOptions): Promise<void> {
   }
 }
 
-async function startTasks({ seed, endsMs, client, ids, followed, say, signal }: Campaign): Promise<void> {
+async function startTasks(campaign: Campaign): Promise<void> {
+  const { seed, endsMs, client, say } = campaign;
   const random = createRandom(seed + 2);
   for (let number = 1; performance.now() < endsMs; number += 1) {
     const size = Math.ceil(random() ** 3 * mostItems);
     const isIssuance = random() < 0.5;
+    const isDryRun = !isIssuance && random() < 0.4;
     const rows = Array.from({ length: Math.ceil(size / 8) }, () => random() > 0.05);
     const startedMs = performance.now();
-    const id = await (isIssuance ? client.issue(size) : client.importCsv(`T${seed}-${number}-`, rows));
+    const id = await (isIssuance ? client.issue(size) : client.importCsv(`T${seed}-${number}-`, rows, isDryRun));
     const what = isIssuance
       ? `${size} cards`
-      : `${rows.length} vouchers, ${rows.filter((isGood) => !isGood).length} bad`;
+      : `${isDryRun ? 'dry run of ' : ''}${rows.length} vouchers, ${rows.filter((isGood) => !isGood).length} bad`;
     say(`task ${id}: ${what}, started in ${Math.round(performance.now() - startedMs)} ms`);
-    ids.push(id);
-    const following = client.follow(id, signal);
-    // It is heard of at the end.
-    following.catch(() => undefined);
-    followed.push(following);
+    attend(campaign, { id, kind: isDryRun ? 'DRY_RUN' : 'RUN' });
     await delay(random() * 1_500);
   }
+}
+
+/** Follows a task that is new, and has it steered from now on. */
+function attend({ client, tasks, followed, signal }: Campaign, { id, kind }: Omit<Task, 'hasEnded'>): void {
+  if (tasks.some((known) => known.id === id)) return;
+  const task: Task = { id, kind, hasEnded: false };
+  tasks.push(task);
+  const following = client.follow(id, signal).then((end) => {
+    task.hasEnded = true;
+    return end;
+  });
+  // It is heard of at the end.
+  following.catch(() => undefined);
+  followed.push(following);
 }
 
 const steps = [
@@ -87,16 +110,47 @@ const steps = [
   'pauseBulkTask',
   'resumeBulkTask',
   'retryBulkTaskFailures',
-] as const;
+  'undoBulkTask',
+  'undoBulkTask',
+  'runDryRun',
+  'useCards',
+] as const satisfies readonly (Steering | 'useCards')[];
 
-async function steerTasks({ seed, endsMs, client, ids, say }: Campaign): Promise<void> {
+/** The tasks that a step is for; others would refuse it. */
+const isFor: Readonly<Record<Steering, (task: Task) => boolean>> = {
+  cancelBulkTask: ({ hasEnded }) => !hasEnded,
+  pauseBulkTask: ({ hasEnded }) => !hasEnded,
+  resumeBulkTask: ({ hasEnded }) => !hasEnded,
+  retryBulkTaskFailures: ({ hasEnded, kind }) => hasEnded && kind !== 'UNDO',
+  undoBulkTask: ({ hasEnded, kind }) => hasEnded && kind === 'RUN',
+  runDryRun: ({ hasEnded, kind }) => hasEnded && kind === 'DRY_RUN',
+};
+
+/** What the task is that a step starts; else it is what the first one was. */
+const kinds: Partial<Record<Steering, TaskKind>> = { undoBulkTask: 'UNDO', runDryRun: 'RUN' };
+
+async function steerTasks(campaign: Campaign, db: Database): Promise<void> {
+  const { seed, endsMs, client, tasks, used, say } = campaign;
   const random = createRandom(seed + 3);
   while (performance.now() < endsMs) {
     await delay(random() * 1_500);
     const step = steps[Math.floor(random() * steps.length)] ?? 'pauseBulkTask';
-    const recent = ids.slice(-6);
-    const id = recent[Math.floor(random() * recent.length)];
-    if (id !== undefined) say(`${step} ${id}: ${await client.steer(step, id)}`);
+    const chance = random();
+    if (step === 'useCards') {
+      // What is not answered may have happened; it is not counted on.
+      const ids = await useCards(db).catch((): string[] => []);
+      used.push(...ids);
+      say(`${ids.length} cards are used`);
+      continue;
+    }
+    const recent = tasks.filter(isFor[step]).slice(-6);
+    const task = recent[Math.floor(chance * recent.length)];
+    if (task === undefined) continue;
+    // Two ask at the same time.
+    for (const { id, answer } of await Promise.all([client.steer(step, task.id), client.steer(step, task.id)])) {
+      say(`${step} ${task.id}: ${answer}`);
+      if (id !== undefined) attend(campaign, { id, kind: kinds[step] ?? task.kind });
+    }
   }
 }
 
@@ -111,30 +165,20 @@ async function hurt({ endsMs, say }: Campaign, victims: Victims): Promise<void> 
 }
 
 /** Lets everything go on to its end, and looks whether all is as it must be. */
-async function settle({ client, ids, followed, say }: Campaign, { fleet }: Victims): Promise<void> {
+async function settle({ client, tasks, followed, used, say }: Campaign, { fleet }: Victims): Promise<void> {
   say('no more faults; what is paused goes on');
-  for (const id of ids) await client.steer('resumeBulkTask', id);
+  for (const { id } of tasks) await client.steer('resumeBulkTask', id);
   await checkInvariants(fleet.db, settleMs);
-  const problems = await findWrongVouchers(fleet.db);
-  if (problems.length > 0) throw new Error(`vouchers are missing or too many: ${JSON.stringify(problems)}`);
+  const problems = [...(await findWrongVouchers(fleet.db)), ...(await findLostCards(fleet.db, used))];
+  if (problems.length > 0) throw new Error(`records are missing or too many: ${JSON.stringify(problems)}`);
   const ends = await Promise.all(followed);
-  const { rows } = await sql<{ state: string; tasks: number; items: number }>`
-    select state, count(*) as tasks, sum(processed) as items from tasks group by state order by state`.execute(
-    fleet.db,
-  );
-  for (const { state, tasks, items } of rows) say(`${tasks} tasks ${state}, ${items} items`);
+  const { rows } = await sql<{ kind: string; state: string; tasks: number; items: number; failed: number }>`
+    select kind, state, count(*) as tasks, sum(processed) as items, sum(failed) as failed
+    from tasks group by kind, state order by kind, state`.execute(fleet.db);
+  for (const { kind, state, tasks: count, items, failed } of rows)
+    say(`${kind}: ${count} tasks ${state}, ${items} items, ${failed} of them failed`);
   const sum = (count: (end: Followed) => number) => ends.reduce((total, end) => total + count(end), 0);
   say(
     `${ends.length} subscribers saw ${sum((end) => end.updates)} versions over ${sum((end) => end.connections)} connections`,
   );
-}
-
-/** The imports whose vouchers are not as many as its rows that succeeded; the codes of each begin with its own prefix. */
-async function findWrongVouchers(db: Victims['fleet']['db']): Promise<unknown[]> {
-  const { rows } = await sql`
-    select expected.succeeded, written.vouchers
-    from (select coalesce(sum(succeeded), 0) as succeeded from tasks where operation = 'vouchers.import_csv') as expected,
-      (select count(*) as vouchers from vouchers) as written
-    where expected.succeeded <> written.vouchers`.execute(db);
-  return rows;
 }

@@ -8,14 +8,25 @@ import { fieldPart, filePart, formEnd, multipartType } from '../support/multipar
 export interface Client {
   issue(count: number): Promise<string>;
   /** Uploads a voucher file; a row that is not `isGood` is refused. */
-  importCsv(prefix: string, rows: readonly boolean[]): Promise<string>;
-  /** Asks once for a change of a task; what is refused or not answered changes nothing. */
-  steer(
-    mutation: 'cancelBulkTask' | 'pauseBulkTask' | 'resumeBulkTask' | 'retryBulkTaskFailures',
-    id: string,
-  ): Promise<string>;
+  importCsv(prefix: string, rows: readonly boolean[], isDryRun: boolean): Promise<string>;
+  /** Asks once for a change of a task, or one that follows from it; what is refused changes nothing. */
+  steer(mutation: Steering, id: string): Promise<Steered>;
   /** Follows a task over as many connections as it takes, until its end. Throws when what is pushed is not as promised. */
   follow(id: string, signal: AbortSignal): Promise<Followed>;
+}
+
+export type Steering =
+  | 'cancelBulkTask'
+  | 'pauseBulkTask'
+  | 'resumeBulkTask'
+  | 'retryBulkTaskFailures'
+  | 'undoBulkTask'
+  | 'runDryRun';
+
+export interface Steered {
+  /** The task that was changed or started, unless this was refused or not answered. */
+  readonly id: string | undefined;
+  readonly answer: string;
 }
 
 export interface Followed {
@@ -50,10 +61,10 @@ export function createChaosClient(options: ClientOptions): Client {
       const variables = { programId, count, key: newKey() };
       return untilStarted(options, JSON.stringify({ query: issue, variables }));
     },
-    importCsv: (prefix, rows) => {
+    importCsv: (prefix, rows, isDryRun) => {
       const lines = rows.map((isGood, index) => `${prefix}${index},GIFT_VOUCHER,${isGood ? 10 : 'nothing'}\n`);
       const csv = `Code,Voucher Type,Value\n${lines.join('')}`;
-      const variables = { file: null, key: newKey() };
+      const variables = { file: null, isDryRun, key: newKey() };
       const operations = JSON.stringify({ query: importCsv, variables });
       const parts = [
         fieldPart('operations', operations),
@@ -67,7 +78,8 @@ export function createChaosClient(options: ClientOptions): Client {
     steer: async (mutation, id) => {
       const query = `mutation ($id: ID!) { started: ${mutation}(id: $id) { task { ... on TaskProgress { id state } } userErrors { code } } }`;
       const answer = await call(options, JSON.stringify({ query, variables: { id } })).catch(String);
-      return JSON.stringify(typeof answer === 'string' ? answer : (answer.data?.started ?? answer.errors));
+      const { data, errors } = typeof answer === 'string' ? { errors: answer } : answer;
+      return { id: data?.started.task?.id, answer: JSON.stringify(data?.started ?? errors) };
     },
     follow: (id, signal) => follow(options, id, signal),
   };
@@ -76,8 +88,8 @@ export function createChaosClient(options: ClientOptions): Client {
 const issue = `mutation ($programId: ID!, $count: Int!, $key: String) {
   started: issueGiftCards(input: { programId: $programId, initialValue: "5.00", count: $count }, idempotencyKey: $key) {
     task { id } userErrors { code message } } }`;
-const importCsv = `mutation ($file: File!, $key: String) {
-  started: importVouchersCsv(input: { file: $file }, idempotencyKey: $key) { task { id } userErrors { code message } } }`;
+const importCsv = `mutation ($file: File!, $isDryRun: Boolean!, $key: String) {
+  started: importVouchersCsv(input: { file: $file }, dryRun: $isDryRun, idempotencyKey: $key) { task { id } userErrors { code message } } }`;
 
 interface Answer {
   readonly data?: {
