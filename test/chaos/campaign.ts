@@ -151,6 +151,12 @@ async function steerTasks(campaign: Campaign, db: Database): Promise<void> {
       say(`${step} ${task.id}: ${answer}`);
       if (id !== undefined) attend(campaign, { id, kind: kinds[step] ?? task.kind });
     }
+    const newest = tasks.at(-1);
+    // Else hardly any of those that follow from others would be canceled before they have ended.
+    if (kinds[step] !== undefined && newest?.kind === kinds[step] && random() < 0.4) {
+      await delay(random() * 300);
+      say(`cancelBulkTask ${newest.id}: ${(await client.steer('cancelBulkTask', newest.id)).answer}`);
+    }
   }
 }
 
