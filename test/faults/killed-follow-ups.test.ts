@@ -22,6 +22,7 @@ let fleet: Fleet;
 let databaseUrl: string;
 let cache: string;
 const random = createRandom(20_261_122);
+const longestWaitMs = 90_000;
 
 beforeAll(async () => {
   databaseUrl = (await createDatabase()).url;
@@ -31,20 +32,20 @@ beforeAll(async () => {
 });
 
 test('an undo whose workers are killed time and again takes back each card that nobody has used, and no other', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
-  const cards = 300_000;
+  const cards = 200_000;
   const slots = 2;
   const issuer = await startWorker(slots);
   const issuance = await fleet.issue(cards);
-  await fleet.ended(issuance);
+  await fleet.ended(issuance, longestWaitMs);
   expect(await issuer.stop()).toBe(0);
   await sql`update gift_cards set balance = 1 where right(id, 2) = 'aa'`.execute(fleet.db);
   const used = await readRows(sql`select id from gift_cards where balance < initial_value`);
 
   const undo = await fleet.followUp('undo', issuance);
-  // Each time at most two chunks are applied, of thirty.
-  await killAtWork({ kills: 12, slots });
+  // Each time at most two chunks are applied, of twenty.
+  await killAtWork({ kills: 8, slots });
   const { state, processed } = await fleet.read(undo);
   expect(state).toBe('RUNNING');
   expect(processed).toBeGreaterThan(0);
@@ -55,12 +56,12 @@ test('an undo whose workers are killed time and again takes back each card that 
   expect(await readRows(sql`select id from gift_cards`)).toEqual(used);
   const failures = await listFailures(fleet.db, undo, { afterRow: 0, limit: cards });
   expect(failures.map(({ row, code }) => [row, code])).toEqual(used.map((row) => [row, 'IN_USE']));
-  await checkInvariants(fleet.db);
+  await checkInvariants(fleet.db, longestWaitMs);
   expect(await survivor.stop()).toBe(0);
 });
 
 test('a dry run whose workers are killed time and again tells the same as one that nothing happens to, and writes nothing', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const worker = await startWorker(1);
   await fleet.ended(
@@ -69,7 +70,7 @@ test('a dry run whose workers are killed time and again tells the same as one th
   await fleet.ended(await importCsv(csvRows(1_200)));
   const before = await readVouchers();
   const undisturbed = await importCsv(csvRows(30_000), { isDryRun: true });
-  expect(await fleet.ended(undisturbed)).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await fleet.ended(undisturbed, longestWaitMs)).toMatchObject({ state: 'SUCCEEDED' });
   expect(await worker.stop()).toBe(0);
 
   const disturbed = await importCsv(csvRows(30_000), { isDryRun: true });
@@ -86,13 +87,13 @@ test('a dry run whose workers are killed time and again tells the same as one th
   expect(await readVouchers()).toEqual(before);
 
   const run = await fleet.followUp('run', disturbed);
-  await fleet.ended(run);
+  await fleet.ended(run, longestWaitMs);
   expect(await readFailures(run)).toEqual(await readFailures(disturbed));
   const created = outcomes.filter(({ outcome }) => outcome === 'CREATED').map(({ key }) => key);
   expect((await readVouchers()).map(({ code }) => code)).toEqual(
     [...before.map(({ code }) => code), ...created].sort(),
   );
-  await checkInvariants(fleet.db);
+  await checkInvariants(fleet.db, longestWaitMs);
   expect(await survivor.stop()).toBe(0);
 });
 
@@ -128,7 +129,7 @@ async function isAtWork(held: HeldTable): Promise<void> {
     await fleet.endBackoff();
     return (await held.countWaiting()) > 0;
   };
-  await waitFor(isWaiting, { timeoutMs: 30_000, message: 'a worker is in the middle of a chunk' });
+  await waitFor(isWaiting, { timeoutMs: longestWaitMs, message: 'a worker is in the middle of a chunk' });
 }
 
 /** The task once it has ended, without the pauses between tries. */
@@ -137,7 +138,7 @@ async function endOf(id: string): Promise<Snapshot> {
     await fleet.endBackoff();
     return isFinal((await fleet.read(id)).state);
   };
-  await waitFor(hasEnded, { timeoutMs: 30_000, message: `task ${id} ends` });
+  await waitFor(hasEnded, { timeoutMs: longestWaitMs, message: `task ${id} ends` });
   return fleet.read(id);
 }
 
