@@ -12,8 +12,6 @@ import { createRandom } from '../support/random.ts';
 const cards = 500_000;
 const kills = 50;
 const lanes = 3;
-/** About what a chunk takes. */
-const longestLifeMs = 120;
 
 test('a task whose workers are killed 50 times at random moments issues each card once', {
   timeout: 180_000,
@@ -28,6 +26,13 @@ test('a task whose workers are killed 50 times at random moments issues each car
   await (await startWorker()).stop();
 
   const id = await fleet.issue(cards);
+  const first = await startWorker();
+  const startedMs = performance.now();
+  await first.waitForLog('chunk.committed');
+  // Long enough to be in the middle of a chunk, too short to apply many of the fifty.
+  const longestLifeMs = 1.2 * (performance.now() - startedMs);
+  await first.kill();
+  await fleet.expireHeartbeats();
   const random = createRandom(20_260_301);
   let left = kills;
   let inHand = 0;
