@@ -7,8 +7,6 @@ import { type RawBuilder, sql } from 'kysely';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { listOutcomes } from '../../src/tasks/dry-report.ts';
 import { listFailures } from '../../src/tasks/failures.ts';
-import type { Snapshot } from '../../src/tasks/snapshot.ts';
-import { isFinal } from '../../src/tasks/state.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import { createDatabase } from '../support/database.ts';
 import { type Fleet, openFleet } from '../support/fleet.ts';
@@ -52,7 +50,7 @@ test('an undo whose workers are killed time and again takes back each card that 
 
   const survivor = await startWorker(slots);
   const counts = { total: cards, succeeded: cards - used.length, failed: used.length };
-  expect(await endOf(undo)).toMatchObject({ state: 'SUCCEEDED', ...counts });
+  expect(await fleet.endedWithoutPauses(undo)).toMatchObject({ state: 'SUCCEEDED', ...counts });
   expect(await readRows(sql`select id from gift_cards`)).toEqual(used);
   const failures = await listFailures(fleet.db, undo, { afterRow: 0, limit: cards });
   expect(failures.map(({ row, code }) => [row, code])).toEqual(used.map((row) => [row, 'IN_USE']));
@@ -79,7 +77,7 @@ test('a dry run whose workers are killed time and again tells the same as one th
   expect(await fleet.read(disturbed)).toMatchObject({ state: 'RUNNING' });
 
   const survivor = await startWorker(1);
-  expect(await endOf(disturbed)).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await fleet.endedWithoutPauses(disturbed)).toMatchObject({ state: 'SUCCEEDED' });
   const outcomes = await readOutcomes(disturbed);
   expect(outcomes).toHaveLength(30_000);
   expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['CREATED', 'UPDATED', 'FAILED']));
@@ -130,16 +128,6 @@ async function isAtWork(held: HeldTable): Promise<void> {
     return (await held.countWaiting()) > 0;
   };
   await waitFor(isWaiting, { timeoutMs: longestWaitMs, message: 'a worker is in the middle of a chunk' });
-}
-
-/** The task once it has ended, without the pauses between tries. */
-async function endOf(id: string): Promise<Snapshot> {
-  const hasEnded = async () => {
-    await fleet.endBackoff();
-    return isFinal((await fleet.read(id)).state);
-  };
-  await waitFor(hasEnded, { timeoutMs: longestWaitMs, message: `task ${id} ends` });
-  return fleet.read(id);
 }
 
 function startWorker(slots: number): Promise<ServeProcess> {

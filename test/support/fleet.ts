@@ -32,6 +32,8 @@ export interface Fleet {
   /** The task once this many of its items are done, or it has ended. */
   reaches(id: string, processed: number, timeoutMs?: number): Promise<Snapshot>;
   ended(id: string, timeoutMs?: number): Promise<Snapshot>;
+  /** The same, without the pauses between tries. */
+  endedWithoutPauses(id: string, timeoutMs?: number): Promise<Snapshot>;
   /** Lets the ten seconds pass after which a worker that is silent counts as dead, for all jobs in hand; returns how many. */
   expireHeartbeats(): Promise<number>;
   /** Lets the time pass for which jobs wait to be tried again. */
@@ -76,6 +78,9 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
     const input = operation.input.parse(given);
     return (await startTask(engine, { operation, input, projectId, requestId, ...options })).id;
   };
+  const endBackoff = async () => {
+    await sql`update pgboss.job set start_after = now() where state = 'retry' and start_after > now()`.execute(db);
+  };
   return {
     db,
     credentials,
@@ -88,6 +93,14 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
     read: (id) => read(db, id),
     reaches: (id, processed, timeoutMs) => reaches(db, id, processed, timeoutMs),
     ended: (id, timeoutMs) => reaches(db, id, Number.POSITIVE_INFINITY, timeoutMs),
+    endedWithoutPauses: async (id, timeoutMs = 90_000) => {
+      const hasEnded = async () => {
+        await endBackoff();
+        return isFinal((await read(db, id)).state);
+      };
+      await waitFor(hasEnded, { timeoutMs, message: `task ${id} ends` });
+      return read(db, id);
+    },
     expireHeartbeats: async () => {
       const { numAffectedRows } =
         await sql`update pgboss.job set heartbeat_on = heartbeat_on - interval '1 hour' where state = 'active'`.execute(
@@ -95,9 +108,7 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
         );
       return Number(numAffectedRows);
     },
-    endBackoff: async () => {
-      await sql`update pgboss.job set start_after = now() where state = 'retry' and start_after > now()`.execute(db);
-    },
+    endBackoff,
   };
 }
 
