@@ -5,9 +5,12 @@ import type { Params } from './http-params.ts';
 import type { OpenedSubscription } from './source-streams.ts';
 import type { ServerContext, Yoga } from './yoga.ts';
 
-/** What runs operations: the functions that yoga's plugins are wrapped around, and the documents. */
+/** What runs operations: the functions that yoga's plugins are wrapped around, and the documents. What plugins do to parsing and
+ *  validation is done once for a document, what they do to execution each time. None makes contexts: they are ours. */
 export interface Executing {
   readonly yoga: Yoga;
+  /** Of any context: that is in their arguments. */
+  readonly enveloped: Pick<ReturnType<Yoga['getEnveloped']>, 'schema' | 'execute' | 'subscribe'>;
   readonly documents: Documents;
 }
 
@@ -27,30 +30,22 @@ export type PreparedOperation =
  * may not run. Errors are not presented yet.
  */
 export function prepareOperation(
-  { yoga, documents }: Executing,
+  executing: Executing,
   { method, params, context }: Asked,
 ): PreparedOperation | { readonly errors: readonly GraphQLError[] } {
   const { variables: variableValues, operationName } = params;
   const opened: NonNullable<ServerContext['opened']> = { subscription: undefined };
-  const { schema, parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped({
-    ...context,
-    params,
-    opened,
-  });
+  const contextValue = { ...context, params, opened };
   try {
-    const text = documents.textOf(params);
-    const known = documents.known(text);
-    const document: DocumentNode = known ?? parse(text);
-    const errors: readonly GraphQLError[] = known === undefined ? validate(schema, document) : [];
+    const { document, errors } = readDocument(executing, contextValue);
     if (errors.length > 0) return { errors };
     const { operation: kind } = selectOperation(document, operationName);
     if (kind === 'mutation' && method === 'GET') throw mutationByGet();
-    const given = { schema, document, variableValues, operationName };
-    if (kind !== 'subscription') {
-      return { kind, run: async () => execute({ ...given, contextValue: await contextFactory() }) };
-    }
+    const { schema, execute, subscribe } = executing.enveloped;
+    const given = { schema, document, variableValues, operationName, contextValue };
+    if (kind !== 'subscription') return { kind, run: async () => execute(given) };
     const open = async () => {
-      const result = await subscribe({ ...given, contextValue: await contextFactory() });
+      const result = await subscribe(given);
       return opened.subscription ?? result;
     };
     return { kind, open };
@@ -58,6 +53,18 @@ export function prepareOperation(
     if (error instanceof GraphQLError) return { errors: [error] };
     throw error;
   }
+}
+
+function readDocument(
+  { yoga, documents }: Executing,
+  context: ServerContext & { readonly params: Params },
+): { readonly document: DocumentNode; readonly errors: readonly GraphQLError[] } {
+  const text = documents.textOf(context.params);
+  const known = documents.known(text);
+  if (known !== undefined) return { document: known, errors: [] };
+  const { schema, parse, validate } = yoga.getEnveloped(context);
+  const document = parse(text);
+  return { document, errors: validate(schema, document) };
 }
 
 /** Runs a query or mutation. Undefined for a subscription. */

@@ -29,7 +29,9 @@ export async function registerGraphql(
   const streams = openLiveStreams(deps);
   const bounds = { ...streamLimits(deps.config), ...limits };
   const events = openEventStreams(deps.log, bounds);
-  await server.register(async (scope) => serveHttp(scope, { deps, yoga, documents, streams, events, reservations }));
+  const enveloped = yoga.getEnveloped();
+  const door = { deps, yoga, enveloped, documents, streams, events, reservations };
+  await server.register(async (scope) => serveHttp(scope, door));
   const sockets = openSockets(server.server, { deps, schema, documents, streams, ...bounds });
   return {
     async stop() {
