@@ -1,8 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { toClientError } from './errors.ts';
 import type { Log } from './log.ts';
+import { discardBody } from './request-body.ts';
 import { newRequestId } from './tasks/ids.ts';
 
 export const problemType = 'application/problem+json';
@@ -39,10 +40,17 @@ export function refuseWithProblems(server: FastifyInstance, log: Log): void {
       .type(problemType)
       .send(JSON.stringify(createProblem(status, detail, id)));
   };
-  server.setNotFoundHandler((request, reply) => {
+  const refuseUnknown = (request: FastifyRequest, reply: FastifyReply) => {
     const allowed = methodsOf(server, request.url).join(', ');
+    discardBody(request.raw);
     if (allowed === '') return send(reply, 404, 'There is nothing at this path');
     return send(reply.header('allow', allowed), 405, `Use ${allowed}`);
+  };
+  server.setNotFoundHandler(refuseUnknown);
+  // Before a body is read for nothing.
+  server.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) refuseUnknown(request, reply);
+    else done();
   });
   server.setErrorHandler((error, request, reply) => {
     const known = toClientError(error);

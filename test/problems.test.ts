@@ -62,6 +62,16 @@ describe('a path of our own', () => {
     expect(await response.json()).toMatchObject({ status: 405, requestId: response.headers.get('x-request-id') });
   });
 
+  it('is refused before a body has come', async () => {
+    const head = 'HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{';
+    const [nothing, other] = await Promise.all(
+      ['/nothing', '/healthz'].map((at) => sendRaw(app.url, `POST ${at} ${head}`)),
+    );
+    expect([nothing, other]).toMatchObject(
+      [/^HTTP\/1\.1 404 /, /^HTTP\/1\.1 405 /].map((start) => expect.stringMatching(start)),
+    );
+  });
+
   it('is told the same way by a process that is no gateway', async () => {
     const log = app.app.log;
     const worker = await openApp({ ...app.app.config, BULKCAST_ROLE: 'worker', PORT: 0 }, app.database.url, log);

@@ -26,8 +26,8 @@ export function addRetry(builder: Builder, payload: ObjectType<Payload<Snapshot>
       type: payload,
       description:
         'Starts a task of the failed items only, in their order: its row n is the n-th failure. The task must have ended, not longer ago than its ' +
-        'items are kept (7 days unless the operator has set another time; then EXPIRED), and not be undone (UNDONE). Failures are tried again once; ' +
-        "those of the new task are that one's.",
+        'items are kept (7 days unless the operator has set another time; then EXPIRED), and not be undone (UNDONE). Failures are tried again once, ' +
+        "unless nothing of that has succeeded when it ends (else ALREADY_RETRIED); those of the new task are that one's.",
       args: {
         id: t.arg.id({ required: true, description: 'The task whose failures are tried again.' }),
         corrections: t.arg({ type: [correction], description: 'Items to take instead of those that failed.' }),

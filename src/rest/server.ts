@@ -30,17 +30,23 @@ export async function registerRest(server: FastifyInstance, deps: GatewayDeps): 
     if (reply.statusCode >= 400) tellRefused(deps.log, request, reply);
     done();
   });
-  server.setNotFoundHandler((request, reply) => {
+  const refuseUnknown = (request: FastifyRequest, reply: FastifyReply) => {
     const allowed = methodsOf(server, request.url);
     const refusal: Refusal = allowed.length > 0 ? { kind: 'method_not_allowed', allowed } : { kind: 'unknown_path' };
     return sendProblem(refusal, request, reply);
-  });
+  };
+  server.setNotFoundHandler(refuseUnknown);
   server.setErrorHandler((error, request, reply) => sendProblem(toRefusal(error, request, deps), request, reply));
   registerDocs(server);
   await server.register((scope) => registerAsyncActions(scope, deps, { bodies: actions, events }), {
     prefix: '/v1',
   });
   await server.register((scope) => registerBulkIssuance(scope, deps, { bodies: issuances, events }), { prefix: '/v2' });
+  // Before a body is read for nothing; after the doors above, which refuse in shapes of their own.
+  server.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) refuseUnknown(request, reply);
+    else done();
+  });
   answerPollsFirst(server.server, deps, [
     { path: actionPath, scope: 'async-actions', limitStyle, bodies: actions, isReady: isStartedAction },
     { path: issuancePath, bodies: issuances, isReady: (task, programId) => isReadyIssuance(deps, task, programId) },

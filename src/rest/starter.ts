@@ -25,7 +25,7 @@ function readPriority(header: unknown): TaskPriority | undefined {
   const priority = known.find((name) => name === String(header).trim().toUpperCase());
   if (priority !== undefined) return priority;
   throw badInput(
-    ['header', 'x-task-priority'],
+    ['header', 'X-Task-Priority'],
     'INVALID',
     `X-Task-Priority should be one of ${known.join(', ')}`,
     header,

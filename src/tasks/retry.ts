@@ -160,7 +160,8 @@ async function* failedItems(tx: Tx, parentId: string, corrections: ReadonlyMap<n
 }
 
 function kindOf(item: unknown): string {
-  return Array.isArray(item) ? 'a list' : typeof item === 'object' ? 'an object' : `a ${typeof item}`;
+  if (Array.isArray(item)) return item.every((cell) => typeof cell === 'string') ? 'a list of texts' : 'a list';
+  return typeof item === 'object' ? 'an object' : `a ${typeof item}`;
 }
 
 /** The next chunk with failures after that number, with their rows. */

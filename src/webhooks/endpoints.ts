@@ -213,7 +213,9 @@ export const shown = [
 function checkUrl(given: string, networks: Networks): void {
   const parsed = URL.canParse(given) ? new URL(given) : undefined;
   const isHttp = parsed?.protocol === 'http:' && networks.rules.length > 0;
-  if (parsed === undefined || (parsed.protocol !== 'https:' && !isHttp)) {
+  // What a parser would take out or turn round: the URL is told as it was given.
+  const isPlain = !/[\s\\\p{C}]/u.test(given);
+  if (!isPlain || parsed === undefined || (parsed.protocol !== 'https:' && !isHttp)) {
     throw badInput(['url'], 'INVALID', 'Expected a URL https://…');
   }
   if (parsed.username !== '' || parsed.password !== '' || parsed.hash !== '') {

@@ -135,7 +135,7 @@ function errorOf(status: number): AttemptError | null {
 
 function readRetryAfter(value: string | undefined): number | null {
   if (value === undefined) return null;
-  const seconds = /^\d{1,9}$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
   return Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds) : null;
 }
 

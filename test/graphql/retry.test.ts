@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { beforeAll, expect, test } from 'vitest';
+import { runCsvMutation } from '../support/csv-mutation.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { ask, importVouchers, issueCards, succeeded } from './client.ts';
 
@@ -101,6 +102,22 @@ test.each([
 ])('corrections with %s are refused', async (what, corrections, field, code) => {
   const id = await importSome(`bad ${what}`.slice(0, 40));
   expect(await tryAgain(id, { corrections })).toEqual({ task: null, userErrors: [{ field, code }] });
+});
+
+test('a correction of a CSV row that is no list of texts is refused', async () => {
+  const file = 'Code,Voucher Type,Discount Type,Value\nCELLS,,PERCENT,10\n';
+  const { id } = await runCsvMutation(app, 'importVouchersCsv', file);
+  for (const item of [[1, {}, null, true], {}, 'x']) {
+    expect(await tryAgain(id, { corrections: [{ row: 1, item }] })).toEqual({
+      task: null,
+      userErrors: [{ field: ['corrections', '0', 'item'], code: 'INVALID' }],
+    });
+  }
+  const item = ['CELLS', 'DISCOUNT_VOUCHER', 'PERCENT', '10'];
+  const { task } = await tryAgain(id, { corrections: [{ row: 1, item }] });
+  const child = task?.id ?? '';
+  await succeeded(app, child);
+  expect(await read(child)).toMatchObject({ counts: { succeeded: 1, failed: 0 } });
 });
 
 test('a task without failures, one that runs, and another project’s are refused', async () => {

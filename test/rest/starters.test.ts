@@ -39,6 +39,7 @@ test('a priority that there is none of is refused with those that there are', as
     await client.post('/v1/vouchers/import', vouchers, headers),
   ];
   expect(answers.map(({ status }) => status)).toEqual([422, 400]);
+  expect(answers[0]?.text).toContain('"loc":["header","X-Task-Priority"]');
   for (const { text } of answers) expect(text).toContain('X-Task-Priority should be one of LOW, NORMAL, HIGH');
 });
 

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { expect, inject, test } from 'vitest';
+import { join } from 'node:path';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { makeUpCredentials } from '../../src/auth/projects.ts';
 import { openDatabase } from '../../src/db/client.ts';
@@ -63,6 +65,43 @@ test('Ctrl-C stops an idle process at once', async () => {
   expect(await running.stop('SIGINT')).toBe(0);
   expect(performance.now() - startedMs).toBeLessThan(3_000);
 });
+
+test('SIGTERM to `npm start` stops what it has started', async () => {
+  const { url } = await createDatabase();
+  const child = spawn('npm', ['start'], {
+    cwd: join(import.meta.dirname, '../..'),
+    env: {
+      PATH: process.env.PATH ?? '',
+      PORT: '0',
+      DATABASE_URL: url,
+      BULKCAST_SECRET: 'a secret of the tests, long enough for HMAC',
+    },
+    // A group of its own, for whoever is left of it.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => endGroup(child.pid));
+  let output = '';
+  child.stdout.on('data', (text) => {
+    output += text;
+  });
+  await waitFor(() => output.includes('"worker.started"'), {
+    timeoutMs: 20_000,
+    message: () => `it is at work\n${output}`,
+  });
+  child.kill('SIGTERM');
+  // Its output ends with the last process that holds it.
+  await once(child.stdout, 'end', { signal: AbortSignal.timeout(20_000) });
+  expect(output).toContain('"process.stopping"');
+});
+
+function endGroup(pid: number | undefined): void {
+  try {
+    process.kill(-(pid ?? Number.NaN), 'SIGKILL');
+  } catch {
+    // Nobody is left, as it should be.
+  }
+}
 
 test('a database that lacks a migration is refused with what to do', async () => {
   const url = inject('maintenanceUrl');

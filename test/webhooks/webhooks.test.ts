@@ -191,6 +191,10 @@ test('an endpoint is changed in what is given, and told by what it is now', asyn
   expect(disabled.data.done.endpoint).toMatchObject({ disabledReason: 'REQUESTED' });
   const wrong = await change(app, 'updateWebhookEndpoint', { id, url: 'https://10.0.0.1' });
   expect(wrong.data.done.userErrors).toMatchObject([{ field: ['input', 'url'], code: 'ADDRESS_REFUSED' }]);
+  for (const url of [`${after.url}/a b`, `${after.url}\\x`, `${after.url}/\r\nX: y`]) {
+    const odd = await change(app, 'updateWebhookEndpoint', { id, url });
+    expect(odd.data.done.userErrors).toMatchObject([{ field: ['input', 'url'], code: 'INVALID' }]);
+  }
 });
 
 test('deliveries that were over before a moment are pruned, a few at a time', async () => {
@@ -250,6 +254,7 @@ test.each([
   [429, {}],
   [502, {}],
   [400, { 'retry-after': '3600' }],
+  [503, { 'retry-after': '99999999999' }],
 ])('an endpoint that answers %d %j is slowed down as a whole', async (status, headers) => {
   const app = await newShop();
   const receiver = await startReceiver();

@@ -55,7 +55,8 @@ function toValidationError(issue: InputIssue): ValidationError {
     return { loc: ['body', ...path], ...future };
   }
   const isEngines = /^[A-Z]/.test(code);
-  const engineLoc = code === 'INVALID_IDEMPOTENCY_KEY' ? keyHeader : ['body', ...path];
+  const ofHeader = path[0] === 'header' ? [...path] : ['body', ...path];
+  const engineLoc = code === 'INVALID_IDEMPOTENCY_KEY' ? keyHeader : ofHeader;
   return {
     loc: isEngines ? engineLoc : [...path],
     msg: isEngines ? `Value error, ${message}` : message,

@@ -7,6 +7,7 @@ export function curlOf(method: string, path: string, operation: Operation): stri
   const link = parameters.filter(({ name }) => name === 'expires' || name === 'signature');
   const query = link.map(({ name }) => `${name}=$${shellName(name)}`).join('&');
   const options = [
+    path.endsWith('/events') && '-N',
     method !== 'get' && method !== 'post' && `-X ${method.toUpperCase()}`,
     method === 'post' && requestBody === undefined && '-X POST',
     security === undefined && (path.startsWith('/v2') ? '-H "Authorization: Bearer $TOKEN"' : keyPair),

@@ -48,7 +48,8 @@ ${Object.entries(components.schemas).map(
 
 const credentials = html`<h2>Credentials and examples</h2>
 <p>Send the headers <code>X-App-Id</code> and <code>X-App-Token</code>, or <code>Authorization: Bearer</code> with a token of
-<a href="#token"><code>POST /v2/token</code></a>. GraphQL takes the same. The examples are for a shell in which these are set:</p>
+<a href="#token"><code>POST /v2/token</code></a>. GraphQL takes the same. The examples are for a shell in which these are set, and
+<code>$TASK_ID</code> and the like to what stands in the path:</p>
 <pre tabindex="0" aria-label="Variables of the examples"><code>URL=http://localhost:4000
 APP_ID=…
 APP_TOKEN=…
