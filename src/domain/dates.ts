@@ -30,7 +30,8 @@ function readFullForm(text: string): Date | undefined {
   return date;
 }
 
-const latest = { text: '', ms: 0 };
+/** A text and what it reads as. */
+const latest = { text: '1970-01-01T00:00:00Z', ms: 0 };
 
 /** Whether its year has the four digits that dates are told with; an offset can take the last hours of 9999 beyond. */
 function isTold(date: Date): boolean {

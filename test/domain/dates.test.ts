@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
 import { readWireDate } from '../../src/domain/dates.ts';
 
+test('an empty text is no date, were it the first that is read', () => {
+  expect(readWireDate('')).toBeUndefined();
+});
+
 test.each([
   ['2026-01-31', '2026-01-31T00:00:00.000Z'],
   ['2026-01-31T12', '2026-01-31T12:00:00.000Z'],
