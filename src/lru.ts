@@ -8,6 +8,7 @@ export interface Lru<Value> {
 export function createLru<Value extends object>(max: number): Lru<Value> {
   // A Map keeps the order in which its keys were set.
   const entries = new Map<string, Value>();
+  // Need not be set again to be the newest: most questions are for the one that was asked for before.
   let newest: string | undefined;
   const set = (key: string, value: Value) => {
     entries.delete(key);
