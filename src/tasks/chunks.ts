@@ -18,8 +18,8 @@ interface StageOptions {
   readonly maxItems: number;
 }
 
-/** Writes the items of a plan as chunks, while they come: no more than one chunk is ever in memory.
- *  Throws BAD_USER_INPUT when there are more than `maxItems`. */
+/** Writes the items of a plan as chunks, while they come: no more than two chunks are ever in memory, one that is being written and one
+ *  that is being filled. Throws BAD_USER_INPUT when there are more than `maxItems`. */
 export async function stageChunks(
   tx: Tx,
   taskId: string,
@@ -31,11 +31,16 @@ export async function stageChunks(
   let chunkCount = 0;
   let pending: string[] = [];
   let bytes = 0;
+  let writing: Promise<unknown> = Promise.resolve();
   const flush = async () => {
-    await insertChunk(tx, taskId, chunkCount, total - pending.length + 1, pending);
-    chunkCount += 1;
+    const texts = pending;
     pending = [];
     bytes = 0;
+    await writing;
+    writing = insertChunk(tx, taskId, chunkCount, total - texts.length + 1, texts);
+    chunkCount += 1;
+    // Thrown where it is waited for: by the next, or at the end.
+    writing.catch(() => {});
   };
   const fillsChunk = (item: unknown): boolean => {
     total += 1;
@@ -45,13 +50,18 @@ export async function stageChunks(
     bytes += text.length;
     return pending.length === options.chunkSize || bytes >= maxChunkBytes;
   };
-  // What is here already is not waited for, item by item.
-  if (Symbol.iterator in items) {
-    for (const item of items) if (fillsChunk(item)) await flush();
-  } else {
-    for await (const item of items) if (fillsChunk(item)) await flush();
+  try {
+    // What is here already is not waited for, item by item.
+    if (Symbol.iterator in items) {
+      for (const item of items) if (fillsChunk(item)) await flush();
+    } else {
+      for await (const item of items) if (fillsChunk(item)) await flush();
+    }
+    if (pending.length > 0) await flush();
+    await writing;
+  } finally {
+    await Promise.allSettled([writing]);
   }
-  if (pending.length > 0) await flush();
   return { total, chunkCount };
 }
 
