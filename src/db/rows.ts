@@ -7,7 +7,8 @@ type Cell = string | number | boolean | Date | null;
 
 /**
  * Rows as a table of one statement: `from ${rowsAs('r', types, rows)}`. A column is one array parameter, or one value where
- * all rows have the same: an import has few columns that differ, and what travels once is written, parsed and unnested once.
+ * all rows have the same; where few values come again and again and are slow to read, it is those and where each stands: an import
+ * has few columns that differ in every row, and what travels once is written, parsed and stored once.
  * Values of jsonb columns are JSON texts. With `ids`, one for each row, there is a column `id` besides.
  */
 export function rowsAs<Row extends { readonly [Column in keyof Row]: Cell }>(
@@ -16,37 +17,105 @@ export function rowsAs<Row extends { readonly [Column in keyof Row]: Cell }>(
   rows: readonly Row[],
   ids?: readonly string[],
 ): RawBuilder<unknown> {
-  const columns = Object.keys(types) as (keyof Row & string)[];
-  // The first is an array whatever it holds, unless ids are: something must say how many rows there are.
-  const arrays = columns.filter((column, index) => (index === 0 && ids === undefined) || !isSame(rows, column));
-  const cells = columns.map((column) => {
-    const type = sql.raw(types[column]);
-    if (!arrays.includes(column)) return sql`${toParameter(rows[0]?.[column] ?? null)}::${type} as ${sql.ref(column)}`;
-    return isArray(types[column]) ? sql`${sql.ref(column)}::${type} as ${sql.ref(column)}` : sql.ref(column);
-  });
-  const parameters = arrays.map((column) => {
-    const element = isArray(types[column]) ? 'text' : types[column];
-    return sql`${arrayLiteral(rows.map((row) => row[column]))}::${sql.raw(element)}[]`;
-  });
-  const names = arrays.map((column) => sql.ref(column));
-  if (ids !== undefined) {
-    cells.push(sql.ref('id'));
-    parameters.push(sql`${arrayLiteral(ids)}::text[]`);
-    names.push(sql.ref('id'));
+  const cells = toColumns(Object.keys(types), rows);
+  // The first is a list whatever it holds, unless ids are: something must say how many rows there are.
+  const columns = Object.entries<string>(types).map(([name, type], index) =>
+    columnOf(name, type, cells[index] ?? [], { isList: index === 0 && ids === undefined }),
+  );
+  if (ids !== undefined) columns.push(columnOf('id', 'text', ids, { isList: true }));
+  const lists = columns.flatMap(({ list }) => list ?? []);
+  const selected = sql.join(columns.map(({ cell }) => cell));
+  return sql`(
+    select ${selected} from unnest(${sql.join(lists.map(({ parameter }) => parameter))}) as u(${sql.join(lists.map(({ name }) => name))})
+  ) as ${sql.ref(alias)}`;
+}
+
+type ToColumns = (rows: readonly unknown[]) => Cell[][];
+
+const toColumnsOf = new Map<string, ToColumns>();
+
+/** The cells column by column, by code that is made for these names: V8 reads a property whose name varies many times slower, and every
+ *  cell of every import comes by here. The names are ours, so there are few lists of them. */
+function toColumns(names: readonly string[], rows: readonly unknown[]): Cell[][] {
+  const key = JSON.stringify(names);
+  const toColumns = toColumnsOf.get(key) ?? makeToColumns(names);
+  toColumnsOf.set(key, toColumns);
+  return toColumns(rows);
+}
+
+function makeToColumns(names: readonly string[]): ToColumns {
+  const lists = names.map((_, index) => `list${index}`);
+  const copies = names.map((name, index) => `list${index}[index] = row[${JSON.stringify(name)}] ?? null;`);
+  const made: unknown = new Function(
+    'rows',
+    `const count = rows.length;
+    ${lists.map((list) => `const ${list} = new Array(count);`).join(' ')}
+    for (let index = 0; index < count; index += 1) { const row = rows[index]; ${copies.join(' ')} }
+    return [${lists.join(', ')}];`,
+  );
+  return made as ToColumns;
+}
+
+interface Column {
+  /** What stands in the list of the select. */
+  readonly cell: RawBuilder<unknown>;
+  /** What is unnested for it; nothing for one value. */
+  readonly list?: { readonly name: RawBuilder<unknown>; readonly parameter: RawBuilder<unknown> };
+}
+
+function columnOf(
+  column: string,
+  typeName: string,
+  cells: readonly Cell[],
+  { isList }: { readonly isList: boolean },
+): Column {
+  const name = sql.ref(column);
+  const type = sql.raw(typeName);
+  const [first = null] = cells;
+  if (!isList && cells.length > 0 && cells.every((cell) => isSame(cell, first))) {
+    return { cell: sql`${toParameter(first)}::${type} as ${name}` };
   }
-  return sql`(select ${sql.join(cells)} from unnest(${sql.join(parameters)}) as u(${sql.join(names)})) as ${sql.ref(alias)}`;
+  const repeated = slowToRead.has(typeName) ? findRepeated(cells) : undefined;
+  if (repeated !== undefined) {
+    return {
+      cell: sql`(${arrayLiteral(repeated.values)}::${type}[])[${name}] as ${name}`,
+      list: { name, parameter: sql`${arrayLiteral(repeated.positions)}::integer[]` },
+    };
+  }
+  if (!readsFasterAsText(typeName))
+    return { cell: name, list: { name, parameter: sql`${arrayLiteral(cells)}::${type}[]` } };
+  return { cell: sql`${name}::${type} as ${name}`, list: { name, parameter: sql`${arrayLiteral(cells)}::text[]` } };
 }
 
-function isArray(type: string): boolean {
-  return type.endsWith('[]');
+/** To read a JSON text or a date takes Postgres longer than to find the value in a short list. */
+const slowToRead: ReadonlySet<string> = new Set(['jsonb', 'timestamptz']);
+const maxRepeated = 32;
+
+/** A list of lists cannot be unnested row by row; large values are not copied into an array of their type first. */
+function readsFasterAsText(typeName: string): boolean {
+  return typeName === 'jsonb' || typeName.endsWith('[]');
 }
 
-function isSame<Row extends { readonly [Column in keyof Row]: Cell }>(
-  rows: readonly Row[],
-  column: keyof Row,
-): boolean {
-  const first = comparable(rows[0]?.[column] ?? null);
-  return rows.length > 0 && rows.every((row) => comparable(row[column]) === first);
+/** The different values and for each cell the position of its value, from 1; undefined when there are too many. */
+function findRepeated(cells: readonly Cell[]): { values: Cell[]; positions: number[] } | undefined {
+  const known = new Map<ReturnType<typeof comparable>, number>();
+  const values: Cell[] = [];
+  const positions: number[] = [];
+  for (const cell of cells) {
+    const key = comparable(cell);
+    let position = known.get(key);
+    if (position === undefined) {
+      if (values.length === maxRepeated) return undefined;
+      position = values.push(cell);
+      known.set(key, position);
+    }
+    positions.push(position);
+  }
+  return { values, positions };
+}
+
+function isSame(a: Cell, b: Cell): boolean {
+  return a === b || (a instanceof Date && comparable(a) === comparable(b));
 }
 
 function comparable(cell: Cell): string | number | boolean | null {

@@ -4,7 +4,7 @@ import type { Tx } from '../db/client.ts';
 import { rowsAs } from '../db/rows.ts';
 import { newRecordIds } from './ids.ts';
 import { type CodeConfig, listCodes, makeCodes } from './voucher-codes.ts';
-import type { VoucherRecord } from './vouchers.ts';
+import { currentTask, type VoucherRecord } from './vouchers.ts';
 
 /** The SQL on the vouchers of one campaign. Whoever writes takes the campaign first (`lockCampaign`). */
 
@@ -56,8 +56,8 @@ export async function insertCampaignVouchers(
   const sorted = [...records].sort((a, b) => (a.code < b.code ? -1 : 1));
   const ids = newRecordIds('v_', sorted.length);
   const { rows: inserted } = await sql<{ code: string }>`
-    insert into vouchers (id, project_id, campaign_id, type, discount, gift_effect, ${columnList})
-    select id, ${campaign.project_id}::uuid, ${campaign.id}, c.voucher->>'type', c.voucher->'discount',
+    insert into vouchers (id, project_id, campaign_id, created_by_task, type, discount, gift_effect, ${columnList})
+    select id, ${campaign.project_id}::uuid, ${campaign.id}, ${currentTask}, c.voucher->>'type', c.voucher->'discount',
       c.voucher->'gift'->>'effect', ${columnList}
     from ${rowsAs('r', recordTypes, sorted, ids)},
       (select ${JSON.stringify(campaign.voucher)}::jsonb as voucher) as c

@@ -46,6 +46,9 @@ const recordTypes = {
 const columns = Object.keys(recordTypes) as (keyof VoucherRecord)[];
 const columnList = sql.join(columns.map((column) => sql.ref(column)));
 
+/** What `created_by_task` is by default, looked up once for the statement and not for each row. */
+export const currentTask = sql`(select nullif(current_setting('bulkcast.task', true), ''))`;
+
 /** A column that an update may overwrite. */
 export type UpdatableColumn = Exclude<keyof VoucherRecord, 'code' | 'type' | 'redeemed_quantity' | 'redeemed_amount'>;
 
@@ -87,8 +90,8 @@ async function insertOr(
 ): Promise<ReadonlySet<string>> {
   if (records.length === 0) return new Set();
   const insert = sql`
-    insert into vouchers (id, project_id, ${columnList})
-    select id, ${projectId}::uuid, ${columnList} from ${withIds(records)}`;
+    insert into vouchers (id, project_id, created_by_task, ${columnList})
+    select id, ${projectId}::uuid, ${currentTask}, ${columnList} from ${withIds(records)}`;
   const areNew = await unlessTaken(tx, 'vouchers_project_id_code_key', () => insert.execute(tx));
   if (areNew) return new Set();
   const { rows } = await sql<{ code: string }>`${insert} ${onConflict} returning code`.execute(tx);

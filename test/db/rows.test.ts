@@ -21,13 +21,41 @@ const row = {
   doc: '{"a":"\\"\\\\,{}"}',
 };
 
-test.each([
+interface Row {
+  readonly key: string;
+  readonly n: number | null;
+  readonly on: boolean | null;
+  readonly at: Date | null;
+  readonly days: string | null;
+  readonly doc: string | null;
+}
+
+test.each<[string, Row[]]>([
   ['rows that differ in every column', [row, { key: 'b', n: 2, on: false, at: new Date(0), days: '{}', doc: '[]' }]],
   ['rows that differ in the key alone', [row, { ...row, key: 'b' }, { ...row, key: 'c' }]],
   ['rows that are the same', [row, row]],
   ['one row', [row]],
   ['no row', []],
   ['null beside a value', [row, { key: 'b', n: null, on: null, at: null, days: null, doc: null }]],
+  [
+    'few values that come again and again, null among them',
+    Array.from({ length: 100 }, (_, index) => ({
+      ...row,
+      key: `${index}`,
+      at: [row.at, null, new Date(row.at), new Date(0)][index % 4] ?? null,
+      doc: [row.doc, 'null', null, '"\u2028é"', '{"a":1}'][index % 5] ?? null,
+    })),
+  ],
+  [
+    'more values than are told once each',
+    Array.from({ length: 100 }, (_, index) => ({
+      ...row,
+      key: `${index}`,
+      at: new Date(index % 40),
+      days: `{${index % 7}}`,
+      doc: `{"a":${index % 40}}`,
+    })),
+  ],
   ['nothing but null', [{ key: 'a', n: null, on: null, at: null, days: null, doc: null }]],
   [
     'marks that an array has a meaning for',
@@ -48,7 +76,8 @@ test.each(['0000-03-01T00:00:00.000Z', '-000043-03-15T00:00:00.000Z', '+010000-0
   'gives Postgres the moment %s, alone and in a list',
   async (text) => {
     const moment = new Date(text);
-    for (const rows of [[{ at: moment }], [{ at: moment }, { at: new Date(0) }]]) {
+    const others = Array.from({ length: 40 }, (_, index) => ({ at: new Date(index) }));
+    for (const rows of [[{ at: moment }], [{ at: moment }, { at: new Date(0) }], [{ at: moment }, ...others]]) {
       const got = await sql<{ ms: number }>`
         select (extract(epoch from at) * 1000)::bigint as ms from ${rowsAs('r', { at: 'timestamptz' }, rows)}`.execute(
         db,
