@@ -5,7 +5,24 @@ const fullForm = /^\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3}
 /** Reads a moment in the forms of the async-action contract, section 1.6 (`2026-01-31`, `…T12`, `…T12:30`, `…:00`, `…Z`,
  *  `….123Z`), UTC unless it says otherwise. Undefined when it is none of them, or no day of the calendar. */
 export function readWireDate(text: string): Date | undefined {
-  if (text === latest.text || fullForm.test(text)) return readFullForm(text);
+  // Most dates of an import come by here, and most are that of the row before.
+  if (text === latest.text) return new Date(latest.ms);
+  const date = fullForm.test(text) ? readFullForm(text) : readAnyForm(text);
+  if (date === undefined || !isTold(date)) return undefined;
+  latest.text = text;
+  latest.ms = date.getTime();
+  return date;
+}
+
+/** A text and what it reads as. */
+const latest = { text: '1970-01-01T00:00:00Z', ms: 0 };
+
+function readFullForm(text: string): Date | undefined {
+  const date = new Date(text);
+  return date.getUTCDate() === Number(text.slice(8, 10)) ? date : undefined;
+}
+
+function readAnyForm(text: string): Date | undefined {
   const match = wireForm.exec(text.trim());
   if (match === null) return undefined;
   const [, year, month, day, hour = 0, minute = 0, second = 0, fraction = '', zone = 'Z'] = match;
@@ -17,21 +34,8 @@ export function readWireDate(text: string): Date | undefined {
   // Date moves 31 February to March instead of refusing it.
   if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return undefined;
   date.setUTCHours(Number(hour), Number(minute) - offset, Number(second), Number(fraction.padEnd(3, '0')));
-  return isTold(date) ? date : undefined;
-}
-
-/** Most dates of an import come by here, twice each: when they are checked and when they are written. */
-function readFullForm(text: string): Date | undefined {
-  if (text === latest.text) return new Date(latest.ms);
-  const date = new Date(text);
-  if (date.getUTCDate() !== Number(text.slice(8, 10)) || !isTold(date)) return undefined;
-  latest.text = text;
-  latest.ms = date.getTime();
   return date;
 }
-
-/** A text and what it reads as. */
-const latest = { text: '1970-01-01T00:00:00Z', ms: 0 };
 
 /** Whether its year has the four digits that dates are told with; an offset can take the last hours of 9999 beyond. */
 function isTold(date: Date): boolean {

@@ -46,12 +46,14 @@ export const unstorable = 'must not contain NUL or half a surrogate pair';
 /** False when some text in it, keys included, cannot be stored; looks into lists and objects. */
 export function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed();
-  if (typeof value !== 'object' || value === null) return true;
+  if (!isObject(value)) return true;
   // Not Object.entries: every item of every import comes by here.
-  for (const key of Object.keys(value)) {
-    if (!isStorable(key) || !isStorable(Reflect.get(value, key))) return false;
-  }
+  for (const key in value) if (!isStorable(key) || !isStorable(value[key])) return false;
   return true;
+}
+
+function isObject(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null;
 }
 
 /** A file that is still arriving. */
