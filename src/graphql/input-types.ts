@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { itemSchemaOf } from '../tasks/input.ts';
 import type { Builder, EnumType, InputObjectType } from './builder.ts';
 import { camelCase, isScalarName, nameOf, type ScalarName, unwrap } from './input-schemas.ts';
+import { isInWireForm, scalarToWire, type WireField } from './wire-form.ts';
 
 /**
  * Makes GraphQL input types of zod schemas, so that one definition of an input serves both doors; tasks/input.ts says how
@@ -28,10 +29,8 @@ interface Shape {
 
 interface Field extends Shape {
   readonly name: string;
-  /** The schema's property. */
-  readonly key: string;
+  readonly wire: WireField;
   readonly isRequired: boolean;
-  readonly isNullable: boolean;
   readonly fallback: unknown;
   readonly description: string;
 }
@@ -61,7 +60,8 @@ function fieldOf(types: InputTypes, key: string, schema: unknown, where: string)
   if (meta.description === undefined) throw new Error(`${where} needs a description`);
   const shape = shapeOf(types, core, meta, where);
   const isRequired = !isOptional && !isNullable;
-  return { ...shape, name: camelCase(key), key, isRequired, isNullable, fallback, description: meta.description };
+  const wire = { key, takesNull: isNullable };
+  return { ...shape, name: camelCase(key), wire, isRequired, fallback, description: meta.description };
 }
 
 function shapeOf(types: InputTypes, core: z.ZodType, meta: z.GlobalMeta, where: string): Shape {
@@ -80,7 +80,10 @@ function listShape(types: InputTypes, schema: z.ZodArray, where: string): Shape 
   const { core, meta } = unwrap(itemSchemaOf(schema) ?? schema.element, where);
   const { type, toWire } = shapeOf(types, core, meta, where);
   if (Array.isArray(type)) throw new Error(`${where}: a list of lists is not supported`);
-  return { type: [type], toWire: (value) => (Array.isArray(value) ? value.map(toWire) : value) };
+  return {
+    type: [type],
+    toWire: (value) => (Array.isArray(value) && !isInWireForm(value) ? value.map(toWire) : value),
+  };
 }
 
 function enumType(types: InputTypes, name: string, schema: z.ZodEnum): EnumType<string> {
@@ -109,9 +112,9 @@ function defineObject(
     ...(description === undefined ? {} : { description }),
     fields: (t) =>
       Object.fromEntries(
-        fields.map(({ name, type, isRequired, fallback, description }) => [
+        fields.map(({ name, type, wire, isRequired, fallback, description }) => [
           name,
-          t.field({ type, required: isRequired, defaultValue: fallback, description }),
+          t.field({ type, required: isRequired, defaultValue: fallback, description, extensions: { wire } }),
         ]),
       ),
   });
@@ -121,14 +124,14 @@ function defineObject(
 function objectToWire(fields: readonly Field[]): (value: unknown) => unknown {
   const byName = new Map(fields.map((field) => [field.name, field]));
   return (value) => {
-    if (!isObject(value)) return value;
+    if (!isObject(value) || isInWireForm(value)) return value;
     const wire: Record<string, unknown> = {};
     for (const name in value) {
       const given = value[name];
       const field = byName.get(name);
       if (field === undefined || given === undefined) continue;
-      if (given !== null) wire[field.key] = field.toWire(given);
-      else if (field.isNullable) wire[field.key] = null;
+      if (given !== null) wire[field.wire.key] = field.toWire(given);
+      else if (field.wire.takesNull) wire[field.wire.key] = null;
     }
     return wire;
   };
@@ -136,10 +139,6 @@ function objectToWire(fields: readonly Field[]): (value: unknown) => unknown {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
-}
-
-function scalarToWire(value: unknown): unknown {
-  return value instanceof Date ? value.toISOString() : value;
 }
 
 function throwTwice(name: string): never {
