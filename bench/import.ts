@@ -88,8 +88,8 @@ export async function run() {
 
 /** Resolves when all bodies have been taken and their tasks have ended. */
 async function sendAll(
-  bodies: readonly string[],
-  send: (body: string) => Promise<string>,
+  bodies: readonly Buffer[],
+  send: (body: Buffer) => Promise<string>,
   follow: (id: string) => Promise<void>,
 ): Promise<void> {
   const waiting = [...bodies];
@@ -103,9 +103,9 @@ async function sendAll(
 }
 
 /** Ready-made, as the rows of COPY are: what the client does to make them is nobody's cost. */
-function makeBodies(voucher: (row: number) => object, bodyOf: (batch: object[]) => object): string[] {
+function makeBodies(voucher: (row: number) => object, bodyOf: (batch: object[]) => object): Buffer[] {
   return Array.from({ length: vouchers / batch }, (_, part) =>
-    JSON.stringify(bodyOf(Array.from({ length: batch }, (_, index) => voucher(part * batch + index)))),
+    Buffer.from(JSON.stringify(bodyOf(Array.from({ length: batch }, (_, index) => voucher(part * batch + index))))),
   );
 }
 

@@ -29,7 +29,7 @@ export const importVouchersCsv = defineOperation<z.infer<typeof input>, Row>({
   model: 'ASYNC_ACTION',
   actionType: 'VOUCHERS.IMPORT_CSV',
   result: { family: 'IMPORT', noun: 'voucher', failure: { key: 'code', row: true } },
-  chunkSize: 5_000,
+  chunkSize: 10_000,
   mutation: {
     name: 'importVouchersCsv',
     description:

@@ -21,7 +21,7 @@ export const importVouchers = defineOperation<z.infer<typeof input>, Item>({
   model: 'ASYNC_ACTION',
   actionType: 'VOUCHERS.IMPORT',
   result: { family: 'IMPORT', noun: 'voucher', failure: { key: 'code', row: false } },
-  chunkSize: 5_000,
+  chunkSize: 10_000,
   mutation: { name: 'importVouchers', description: 'Creates vouchers. A code that exists already is refused.' },
   input,
   rest: {
