@@ -82,19 +82,16 @@ function columnOf(
       list: { name, parameter: sql`${arrayLiteral(repeated.positions)}::integer[]` },
     };
   }
-  if (!readsFasterAsText(typeName))
-    return { cell: name, list: { name, parameter: sql`${arrayLiteral(cells)}::${type}[]` } };
-  return { cell: sql`${name}::${type} as ${name}`, list: { name, parameter: sql`${arrayLiteral(cells)}::text[]` } };
+  // A list of lists cannot be unnested row by row.
+  if (typeName.endsWith('[]')) {
+    return { cell: sql`${name}::${type} as ${name}`, list: { name, parameter: sql`${arrayLiteral(cells)}::text[]` } };
+  }
+  return { cell: name, list: { name, parameter: sql`${arrayLiteral(cells)}::${type}[]` } };
 }
 
 /** To read a JSON text or a date takes Postgres longer than to find the value in a short list. */
 const slowToRead: ReadonlySet<string> = new Set(['jsonb', 'timestamptz']);
 const maxRepeated = 32;
-
-/** A list of lists cannot be unnested row by row; large values are not copied into an array of their type first. */
-function readsFasterAsText(typeName: string): boolean {
-  return typeName === 'jsonb' || typeName.endsWith('[]');
-}
 
 /** The different values and for each cell the position of its value, from 1; undefined when there are too many. */
 function findRepeated(cells: readonly Cell[]): { values: Cell[]; positions: number[] } | undefined {

@@ -28,7 +28,6 @@ type Coerce = (value: unknown) => unknown;
 
 interface Variable {
   readonly coerce: Coerce;
-  readonly isInWireForm: boolean;
   readonly signature: VariableValues['sources'][string]['signature'];
 }
 
@@ -59,15 +58,13 @@ export function coerceVariables(
   if (variables === undefined) return undefined;
   const sources = Object.create(null);
   const coerced = Object.create(null);
-  for (const { coerce, isInWireForm, signature } of variables) {
+  for (const { coerce, signature } of variables) {
     const { name, type, default: fallback } = signature;
     const value = given && Object.hasOwn(given, name) ? given[name] : undefined;
     sources[name] = value === undefined ? { signature } : { signature, value };
     if (value === undefined && fallback === undefined && !isNonNullType(type)) continue;
-    const isDefault = value === undefined && fallback !== undefined;
-    const result = isDefault ? coerceDefault(fallback, type) : coerce(value);
+    const result = value === undefined && fallback ? coerceDefault(fallback, type) : coerce(value);
     if (result === undefined) return undefined;
-    if (isInWireForm && !isDefault) markWireForm(result);
     coerced[name] = result;
   }
   return { sources, coerced };
@@ -89,11 +86,18 @@ function variableOf(schema: GraphQLSchema, { variable, type: node, defaultValue 
   const type = typeFromAST(schema, node);
   if (!isInputType(type)) return undefined;
   const fallback = defaultValue && { literal: defaultValue };
+  return { coerce: outerCoercionOf(type), signature: { name: variable.name.value, type, default: fallback } };
+}
+
+/** Of a value that no value in wire form holds. */
+function outerCoercionOf(type: GraphQLInputType): Coerce {
+  const coerce = coercionOf(type, toItself);
   const named = getNamedType(type);
-  return {
-    coerce: coercionOf(type, toItself),
-    isInWireForm: isInputObjectType(named) && Object.values(named.getFields()).some(wireFieldOf),
-    signature: { name: variable.name.value, type, default: fallback },
+  if (!isInputObjectType(named) || !Object.values(named.getFields()).some(wireFieldOf)) return coerce;
+  return (value) => {
+    const result = coerce(value);
+    markWireForm(result);
+    return result;
   };
 }
 
@@ -183,7 +187,7 @@ function fieldsOf(type: GraphQLInputObjectType): Fields {
 
 function fieldOf(field: GraphQLInputField): Field {
   const wire = wireFieldOf(field);
-  if (wire === undefined) return { key: field.name, takesNull: true, coerce: coercionOf(field.type, toItself) };
+  if (wire === undefined) return { key: field.name, takesNull: true, coerce: outerCoercionOf(field.type) };
   return { ...wire, coerce: coercionOf(field.type, scalarToWire) };
 }
 

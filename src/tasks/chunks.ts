@@ -32,6 +32,7 @@ export async function stageChunks(
   let pending: string[] = [];
   let bytes = 0;
   let writing: Promise<unknown> = Promise.resolve();
+  let hasFailed = false;
   const flush = async () => {
     const texts = pending;
     pending = [];
@@ -39,8 +40,10 @@ export async function stageChunks(
     await writing;
     writing = insertChunk(tx, taskId, chunkCount, total - texts.length + 1, texts);
     chunkCount += 1;
-    // Thrown where it is waited for: by the next, or at the end.
-    writing.catch(() => {});
+    // Thrown where it is waited for, which then is at the next item.
+    writing.catch(() => {
+      hasFailed = true;
+    });
   };
   const fillsChunk = (item: unknown): boolean => {
     total += 1;
@@ -48,7 +51,7 @@ export async function stageChunks(
     const text = JSON.stringify(item);
     pending.push(text);
     bytes += text.length;
-    return pending.length === options.chunkSize || bytes >= maxChunkBytes;
+    return pending.length === options.chunkSize || bytes >= maxChunkBytes || hasFailed;
   };
   try {
     // What is here already is not waited for, item by item.
@@ -58,9 +61,9 @@ export async function stageChunks(
       for await (const item of items) if (fillsChunk(item)) await flush();
     }
     if (pending.length > 0) await flush();
-    await writing;
   } finally {
-    await Promise.allSettled([writing]);
+    // When it has failed, that is why what the items read of the same transaction failed too.
+    await writing;
   }
   return { total, chunkCount };
 }
