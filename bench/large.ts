@@ -7,7 +7,8 @@ import { type BenchDatabase, openBenchDatabase, startService } from './support/s
 
 /**
  * Issues `--cards` (10,000,000) in one task and downloads their CSV, after a task of a tenth of that; gateway and worker are processes
- * of their own. The ratio is the larger of their memory peaks with the large task over that with the small one: 1 is flat.
+ * of their own. The ratio is the larger of their memory peaks with the large task over that with the small one: 1 is flat. What each
+ * took in every tenth of the time is told besides: a process that has just started is still to grow to its size.
  */
 
 const sampleMs = 200;
@@ -77,16 +78,14 @@ async function download(url: string, credentials: BenchDatabase['credentials'], 
 async function watchMemory(databaseUrl: string, processes: Processes) {
   const admin = new pg.Client({ connectionString: databaseUrl });
   await admin.connect();
-  const peaks = { gateway: 0, worker: 0, databaseConnection: 0 };
+  const samples = { gateway: [] as number[], worker: [] as number[], databaseConnection: [] as number[] };
   const look = async () => {
-    for (const role of ['gateway', 'worker'] as const) {
-      peaks[role] = Math.max(peaks[role], (await readMemoryKiB(processes[role])).now);
-    }
+    for (const role of ['gateway', 'worker'] as const) samples[role].push((await readMemoryKiB(processes[role])).now);
     const { rows } = await admin.query<{ pid: number }>(
       `select pid from pg_stat_activity where application_name like 'bulkcast%'`,
     );
-    for (const { pid } of rows)
-      peaks.databaseConnection = Math.max(peaks.databaseConnection, await readPrivateKiB(pid));
+    const sizes = await Promise.all(rows.map(({ pid }) => readPrivateKiB(pid)));
+    samples.databaseConnection.push(Math.max(...sizes));
   };
   let isOver = false;
   const looking = (async () => {
@@ -97,9 +96,10 @@ async function watchMemory(databaseUrl: string, processes: Processes) {
   })();
   return {
     miB: () => ({
-      gateway: Math.round(peaks.gateway / 1024),
-      worker: Math.round(peaks.worker / 1024),
-      databaseConnection: Math.round(peaks.databaseConnection / 1024),
+      gateway: largestMiB(samples.gateway),
+      worker: largestMiB(samples.worker),
+      databaseConnection: largestMiB(samples.databaseConnection),
+      tenths: { gateway: tenthsMiB(samples.gateway), worker: tenthsMiB(samples.worker) },
     }),
     async [Symbol.asyncDispose]() {
       isOver = true;
@@ -107,6 +107,16 @@ async function watchMemory(databaseUrl: string, processes: Processes) {
       await admin.end();
     },
   };
+}
+
+function largestMiB(samplesKiB: readonly number[]): number {
+  return Math.round(Math.max(0, ...samplesKiB) / 1024);
+}
+
+/** The largest of each tenth of the samples, in order. */
+function tenthsMiB(samplesKiB: readonly number[]): number[] {
+  const length = Math.ceil(samplesKiB.length / 10);
+  return Array.from({ length: 10 }, (_, tenth) => largestMiB(samplesKiB.slice(tenth * length, (tenth + 1) * length)));
 }
 
 function secondsSince(ms: number): number {
