@@ -1,10 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
 import { describeSettings } from '../src/config.ts';
 import { clientErrors } from '../src/errors.ts';
 import { graphqlErrors } from '../src/graphql/errors.ts';
+import { buildSchema } from '../src/graphql/schema.ts';
 import { operations } from '../src/operations/index.ts';
 
+const schema = buildSchema(operations);
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
 test('lists exactly the settings that there are, with their defaults', () => {
@@ -26,6 +29,15 @@ test('names exactly the codes that GraphQL has besides', () => {
   const paragraph = /GraphQL has these besides:.*?\n\n/s.exec(readme)?.[0] ?? '';
   const named = [...paragraph.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => code);
   expect(named).toEqual([...graphqlErrors]);
+});
+
+const pages = ['README.md', ...readdirSync(new URL('../docs/', import.meta.url)).map((name) => `docs/${name}`)];
+
+test.each(pages)('GraphQL accepts every document of %s', (page) => {
+  const text = readFileSync(new URL(`../${page}`, import.meta.url), 'utf8');
+  for (const [, document = ''] of text.matchAll(/^```graphql\n(.*?)^```/gms)) {
+    expect(validate(schema, parse(document)), document).toEqual([]);
+  }
 });
 
 test('the table of async actions lists exactly those that there are, each with its mutation and a test', () => {

@@ -93,7 +93,9 @@ function parse(text: string): DocumentNode {
   try {
     return parseLimited(text);
   } catch (error) {
-    throw error instanceof GraphQLError ? withCode(error, 'GRAPHQL_PARSE_FAILED') : error;
+    throw error instanceof GraphQLError && error.extensions.code === undefined
+      ? withCode(error, 'GRAPHQL_PARSE_FAILED')
+      : error;
   }
 }
 

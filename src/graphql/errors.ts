@@ -74,7 +74,9 @@ function describe(error: unknown, asked: Asked): Description {
   }
   if (cause instanceof GraphQLError && isOfTheRequest(error, cause)) {
     const { code = 'BAD_USER_INPUT', http = { spec: true, status: 400 } } = cause.extensions;
-    return { message: cause.message, extensions: { code: code === 'BAD_REQUEST' ? 'BAD_USER_INPUT' : code }, http };
+    // Only what wraps a scalar's complaint says where in the variables or the argument it is.
+    const message = error instanceof GraphQLError ? error.message : cause.message;
+    return { message, extensions: { code: code === 'BAD_REQUEST' ? 'BAD_USER_INPUT' : code }, http };
   }
   asked.deps.log.error('graphql.failed', { request: asked.requestId, error: cause });
   return { message: 'Unexpected error', extensions: { code: 'INTERNAL_SERVER_ERROR' }, http: { status: 500 } };

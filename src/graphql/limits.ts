@@ -57,13 +57,21 @@ const nothing: Measure = { cost: 0, depth: 0, fields: 0 };
 /** Throws QUERY_TOO_COMPLEX for a document that is too long to be parsed at all. */
 export function checkLength(query: unknown): void {
   if (typeof query === 'string' && query.length > maxCharacters) {
-    throw tooComplex(`The document has ${query.length} characters; at most ${maxCharacters} are taken`);
+    throw tooComplex(`The document has ${query.length} characters; at most ${maxCharacters} are taken. ${advice}`);
   }
 }
 
-/** Parses a document of at most 2,000 tokens. Throws a syntax error otherwise. */
+const advice = 'Send large inputs as variables';
+
+/** Parses a document of at most 2,000 tokens. Throws QUERY_TOO_COMPLEX for a longer one, and syntax errors. */
 export function parseLimited(source: string | Source, options: ParseOptions = {}): DocumentNode {
-  return parse(source, { ...options, maxTokens });
+  try {
+    return parse(source, { ...options, maxTokens });
+  } catch (error) {
+    // graphql-js calls it a syntax error.
+    if (!(error instanceof GraphQLError && error.message.includes(`more than ${maxTokens} tokens`))) throw error;
+    throw tooComplex(`The document has more than ${maxTokens} tokens. ${advice}`);
+  }
 }
 
 interface CostRequest {

@@ -44,8 +44,8 @@ export function defineProgress(
       ratePerSecond: t.float({
         nullable: true,
         description:
-          'Items a second: while it runs, of the last ten seconds or so; once it has ended, on average. Null before there is a ' +
-          'measurement of a second, and while it is paused.',
+          'Items a second: while it runs, of the last ten seconds or so; once it has ended, on average, pauses included. Null before ' +
+          'there is a measurement of a second, and while it is paused.',
         resolve: (task) => task.ratePerSecond,
       }),
       waitingReason: t.string({

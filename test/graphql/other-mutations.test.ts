@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
-import { ask, importVouchers, issueCards, succeeded } from './client.ts';
+import { ask, codes, importVouchers, issueCards, succeeded } from './client.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -113,6 +113,27 @@ describe('importVouchers', () => {
       metadata: { some_key: { anotherKey: [1, null, 'x'] } },
     };
     expect(rows).toEqual(where === 'a list of variables' ? [expected, expected] : [expected]);
+  });
+
+  it.each([
+    ['a number', { discount: { type: 'PERCENT', percentOff: '10 EUR' } }, '.discount.percentOff', '10 EUR'],
+    ['an enum', { discount: { type: 'PCT' } }, '.discount.type', 'PCT'],
+    ['a date', { startDate: '2026-13-01T00:00:00Z' }, '.startDate', 'DateTime'],
+    ['what is not there', { code: null }, '.code', 'null'],
+    ['an unknown field', { colour: 'red' }, '', 'colour'],
+  ])('says where in the variables %s does not fit', async (_what, bad, place, found) => {
+    const vouchers = [{ code: 'GOOD' }, { code: 'BAD', ...bad }];
+    const answer = await ask(
+      app,
+      'mutation ($v: [VoucherInput!]!) { importVouchers(input: { vouchers: $v }) { task { id } } }',
+      {
+        v: vouchers,
+      },
+    );
+    expect(codes(answer)).toEqual(['BAD_USER_INPUT']);
+    const message = answer.errors?.[0]?.message;
+    expect(message).toContain(`Variable "$v" has invalid value at [1]${place}: `);
+    expect(message).toContain(found);
   });
 
   it('tells the result of the action, with the failures', async () => {
