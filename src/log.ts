@@ -29,8 +29,10 @@ export function createLog(level: LogLevel): Log {
 
 /** What of an error may be logged: not its other properties, which can hold items (a database's `detail`) or credentials. */
 function describeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error);
-  const { name, message, stack, cause } = error;
-  const code = 'code' in error ? error.code : undefined;
-  return { name, message, code, stack, ...(cause === undefined ? {} : { cause: describeError(cause) }) };
+  // The job queue tells copies of errors that are none themselves.
+  if (typeof error !== 'object' || error === null || !('message' in error)) return String(error);
+  const read = (key: string): unknown => Reflect.get(error, key);
+  const cause = read('cause');
+  const described = { name: read('name'), message: error.message, code: read('code'), stack: read('stack') };
+  return cause === undefined ? described : { ...described, cause: describeError(cause) };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkDepth } from '../src/request-body.ts';
+import { checkJson } from '../src/request-body.ts';
 
 const nested = (levels: number, inside: string) => `${'[{"a":'.repeat(levels / 2)}${inside}${'}]'.repeat(levels / 2)}`;
 
@@ -8,11 +8,22 @@ test.each([
   ['lists beside each other', `[${'[],'.repeat(1_000)}{}]`],
   ['brackets in texts', nested(64, JSON.stringify('[{'.repeat(100)))],
   ['quotes and backslashes in texts', nested(64, JSON.stringify('"[\\"{\\\\'))],
-  ['keys that are escaped', nested(62, '{"a\\"[{[\\\\":{"\\\\":1}}')],
+  ['keys that are escaped', nested(62, '{"a\\"[{[\\n":{"\\"":1}}')],
+  ['backslashes in texts', String.raw`{"a\"":"\\","b":["\\",{"c":"\u005c\\\""}, "\\" ],"d" :"\\:"}`],
   ['a text that does not end', '["[[[[[\\'],
   ['nothing', ''],
 ])('takes %s', (_what, text) => {
-  expect(() => checkDepth(text)).not.toThrow();
+  expect(() => checkJson(text)).not.toThrow();
+});
+
+test.each([
+  ['at its end', String.raw`{"a\\":1}`],
+  ['in the middle', String.raw`[1,{"b":"x","a\\\"c" ${'\n'}:1}]`],
+  ['written in hex', String.raw`{"a":{"\u005Cn":1}}`],
+  ['behind one that is escaped', String.raw`{"\"":"\\","\n\\":1}`],
+  ['before much white space', String.raw`{"\\"${' '.repeat(500)}:1}`],
+])('refuses a key with a backslash %s', (_what, text) => {
+  expect(() => checkJson(text)).toThrow('A key in the JSON holds a backslash');
 });
 
 test.each([
@@ -21,5 +32,5 @@ test.each([
   ['65 levels behind a text that ends in a backslash', `["\\\\",${nested(64, '1')}]`],
   ['65 levels in a text that ended before', `{"a":"\\\\\\"","b":${nested(64, '1')}}`],
 ])('refuses %s', (_what, text) => {
-  expect(() => checkDepth(text)).toThrow('The JSON nests deeper than 64 levels');
+  expect(() => checkJson(text)).toThrow('The JSON nests deeper than 64 levels');
 });

@@ -28,8 +28,9 @@ export function checkHeader(header: readonly string[], known: KnownColumns, requ
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw invalidHeader(`the column ${twice} stands there twice`);
   if (!isStorable(header)) throw invalidHeader(`a column name ${unstorable}`);
-  const spaced = header.find((name) => !known.has(name.toLowerCase()) && (/\s/.test(name) || name === ''));
-  if (spaced !== undefined) throw invalidHeader(`a metadata column has a name without white space; found '${spaced}'`);
+  const spaced = header.find((name) => !known.has(name.toLowerCase()) && (/[\s\\]/.test(name) || name === ''));
+  if (spaced !== undefined)
+    throw invalidHeader(`a metadata column has a name without white space and backslash; found '${spaced}'`);
 }
 
 /** What `read` makes of one row, or why the row is refused, with the cell of `keyColumn`. */

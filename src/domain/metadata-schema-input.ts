@@ -7,7 +7,11 @@ import { isOfType, type metadataDefinition, metadataTypes } from './metadata-def
 const maxDefinitions = 100;
 const maxKey = 100;
 const name = (description: string) =>
-  text().min(1).max(maxKey).regex(/^\S+$/, 'must not contain white space').describe(description);
+  text()
+    .min(1)
+    .max(maxKey)
+    .regex(/^[^\s\\]+$/, 'must not contain white space or a backslash')
+    .describe(description);
 const values = (description: string) =>
   z
     .array(z.union([text(), z.number(), z.boolean()]).meta({ graphql: 'JSON', description: 'A value of the type.' }))

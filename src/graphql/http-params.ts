@@ -1,5 +1,5 @@
 import { badInput, ClientError } from '../errors.ts';
-import { checkDepth } from '../request-body.ts';
+import { checkJson } from '../request-body.ts';
 import { checkLength } from './limits.ts';
 
 /** The parameters of a GraphQL request, as the GraphQL-over-HTTP specification names them. */
@@ -60,7 +60,7 @@ function readQuery({ query, documentId, extensions }: Record<string, unknown>): 
 
 function parseJson(name: string, text: unknown): unknown {
   if (typeof text !== 'string') return text;
-  checkDepth(text);
+  checkJson(text);
   try {
     return JSON.parse(text);
   } catch (cause) {

@@ -6,7 +6,7 @@ import { type Caller, readCredentials, unauthenticated } from '../auth/caller.ts
 import type { GatewayDeps } from '../deps.ts';
 import { badInput } from '../errors.ts';
 import { takeAndTell } from '../limits/limit-headers.ts';
-import { boundStalls, checkDepth } from '../request-body.ts';
+import { boundStalls, checkJson } from '../request-body.ts';
 import { type Context, depsOf } from './context.ts';
 import { allowedMethods, allowOrigin, answerPreflight, refuseCrossSite } from './cross-site.ts';
 import { presentResult } from './errors.ts';
@@ -180,7 +180,7 @@ function takeBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     try {
-      checkDepth(body);
+      checkJson(body);
     } catch (error) {
       return done(error instanceof Error ? error : new Error('not checked', { cause: error }));
     }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { badInput, type ClientError } from '../errors.ts';
-import { checkDepth } from '../request-body.ts';
+import { checkJson } from '../request-body.ts';
 import type { FormFile, UploadForm } from '../uploads.ts';
 
 const operationsSchema = z.looseObject({ query: z.string(), variables: z.record(z.string(), z.unknown()).nullish() });
@@ -31,7 +31,7 @@ export function readMultipartParams(form: UploadForm): { readonly query: string 
 function parseField<Value>(form: UploadForm, name: string, schema: z.ZodType<Value>, expected: string): Value {
   const text = form.fields.get(name);
   if (text === undefined) throw invalid(`Expected the field "${name}" before the file`);
-  checkDepth(text);
+  checkJson(text);
   const result = schema.safeParse(parseJson(text));
   if (!result.success) throw invalid(`The field "${name}": expected JSON, ${expected}`);
   return result.data;

@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { GatewayDeps } from '../deps.ts';
+import { ClientError } from '../errors.ts';
 import { type Lifetimes, openLifetimes, type StreamLimits } from '../lifetimes.ts';
 import { createProblem, toHttp } from '../problems.ts';
 import { type Outlets, openOutlets } from '../progress/outlet.ts';
+import { checkJson } from '../request-body.ts';
 import type { Rounds } from '../rounds.ts';
 import { newRequestId } from '../tasks/ids.ts';
 import { startKeepAlive } from './keep-alive.ts';
@@ -125,7 +127,7 @@ function accept(socket: WebSocket, stream: Duplex, accepting: Accepting): void {
         socket.on('message', (data) => {
           pauseIfUnread(session);
           if (socket.readyState !== socket.OPEN) return;
-          handle(String(data)).catch((error: unknown) => fail(socket, deps, error));
+          receive(String(data), handle).catch((error: unknown) => fail(socket, deps, error));
         });
       },
     },
@@ -141,10 +143,17 @@ function accept(socket: WebSocket, stream: Duplex, accepting: Accepting): void {
   });
 }
 
+async function receive(text: string, handle: (text: string) => Promise<void>): Promise<void> {
+  checkJson(text);
+  await handle(text);
+}
+
 function fail(socket: WebSocket, { log }: GatewayDeps, error: unknown): void {
   if (socket.readyState !== socket.OPEN) return;
-  // What the library throws for a message that only a server sends.
-  if (error instanceof Error && error.message.startsWith('Unexpected message of type ')) {
+  if (error instanceof ClientError) {
+    socket.close(CloseCode.BadRequest, error.message);
+    // What the library throws for a message that only a server sends.
+  } else if (error instanceof Error && error.message.startsWith('Unexpected message of type ')) {
     socket.close(CloseCode.BadRequest, 'Invalid message received');
   } else {
     log.error('websocket.failed', { error });

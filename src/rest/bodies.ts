@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { ClientError } from '../errors.ts';
-import { checkDepth } from '../request-body.ts';
+import { checkJson } from '../request-body.ts';
 
 /**
  * Takes JSON bodies and no others. An empty one is `undefined`, for clients announce JSON and send nothing. A broken one is
@@ -10,7 +10,7 @@ export function takeJson(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) => {
     if (body.trim() === '') return undefined;
-    checkDepth(body);
+    checkJson(body);
     try {
       return JSON.parse(body);
     } catch (error) {

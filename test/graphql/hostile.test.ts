@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { waitFor } from '../support/wait.ts';
-import { ask, post } from './client.ts';
+import { ask, importVouchers, post, succeeded } from './client.ts';
+import { openRawSocket } from './raw-socket.ts';
 
 let app: TestApp;
 
@@ -31,6 +33,29 @@ test('values nested deeper than any client needs are refused before anybody walk
     body: `[{"code":"A","metadata":{"x":${deep}}}]`,
   });
   expect([response.status, await response.json()]).toMatchObject([400, { key: 'invalid_payload' }]);
+});
+
+test('a key with a backslash is refused at every door, and later keys are read as they are', async () => {
+  const poison = String.raw`{"code":"POISON","gift":{"amount":1},"metadata":{"h":1,"path\\":2}}`;
+  const headers = { 'content-type': 'application/json', ...app.project.headers };
+  const start = 'mutation ($v: [VoucherInput!]!) { importVouchers(input: { vouchers: $v }) { task { id } } }';
+  const refused = await post(app, `{"query":"${start}","variables":{"v":[${poison}]}}`, headers);
+  expect([refused.status, refused.errors?.[0]?.message]).toEqual([400, expect.stringContaining('backslash')]);
+  const post1 = (body: string) => fetch(`${app.url}/v1/vouchers/import`, { method: 'POST', headers, body });
+  expect((await post1(`[${poison}]`)).status).toBe(400);
+  const { socket } = await openRawSocket(`${app.url.replace('http', 'ws')}/graphql`, app.project.headers);
+  socket.send(`{"id":"1","type":"subscribe","payload":{"query":"${start}","variables":{"v":[${poison}]}}}`);
+  expect(await once(socket, 'close')).toEqual([4400, expect.anything()]);
+  const id = await importVouchers(app, [
+    { code: 'KEYS', gift: { amount: 1 }, metadata: { h: 1, 'path"': 2, 'path\n': 3 } },
+  ]);
+  await succeeded(app, id);
+  const { metadata } = await app.app.db
+    .selectFrom('vouchers')
+    .select('metadata')
+    .where('code', '=', 'KEYS')
+    .executeTakeFirstOrThrow();
+  expect(metadata).toEqual({ h: 1, 'path"': 2, 'path\n': 3 });
 });
 
 test('a moment with a far offset is stored as the moment it is', async () => {
