@@ -1,5 +1,5 @@
-import { pipeline, type Readable, Transform } from 'node:stream';
-import { CsvError, parse } from 'csv-parse';
+import { finished, pipeline, type Readable, Transform } from 'node:stream';
+import { CsvError, type Parser, parse } from 'csv-parse';
 import { badInput, type ClientError } from '../errors.ts';
 
 export interface Csv {
@@ -24,31 +24,42 @@ export async function readCsv(stream: Readable, options: { readonly maxLineBytes
   });
   // What goes wrong anywhere in the pipeline is thrown by the iteration below.
   pipeline(stream, checkUtf8(), parser, () => {});
-  const records: AsyncIterator<string[]> = parser[Symbol.asyncIterator]();
-  const first = await nextRecord(records);
-  if (first === undefined) throw invalid('the file is empty: the first line must name the columns');
-  const header = first.map((name) => name.trim());
+  const rows = recordsOf(parser);
+  const first = await rows.next();
+  if (first.done) throw invalid('the file is empty: the first line must name the columns');
+  const header = first.value.map((name) => name.trim());
   if (header.length > maxColumns) throw invalid(`the file has more than ${maxColumns} columns`);
-  return { header, rows: restOf(records) };
+  return { header, rows };
 }
 
-async function* restOf(records: AsyncIterator<string[]>): AsyncGenerator<readonly string[]> {
+/** What has been parsed, as it is asked for: the parser's own iterator with one around it takes three turns for each record, and the
+ *  worker waits for the last. */
+async function* recordsOf(parser: Parser): AsyncGenerator<readonly string[]> {
+  let wake = () => {};
+  let end: { readonly error: unknown } | undefined;
+  parser.on('readable', () => wake());
+  const forget = finished(parser, { writable: false }, (error) => {
+    end = { error };
+    wake();
+  });
   try {
-    for (let record = await nextRecord(records); record !== undefined; record = await nextRecord(records)) yield record;
+    for (;;) {
+      const record: string[] | null = parser.read();
+      if (record !== null) yield record;
+      else if (end === undefined) await new Promise<void>((resolve) => (wake = resolve));
+      else if (end.error == null) return;
+      else throw toRefusal(end.error);
+    }
   } finally {
-    await records.return?.();
+    forget();
+    parser.destroy();
   }
 }
 
-async function nextRecord(records: AsyncIterator<string[]>): Promise<string[] | undefined> {
-  try {
-    const { value, done } = await records.next();
-    return done ? undefined : value;
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    const where = typeof error.lines === 'number' ? `line ${error.lines}: ` : '';
-    throw invalid(`${where}${describe(error)}`);
-  }
+function toRefusal(error: unknown): unknown {
+  if (!(error instanceof CsvError)) return error;
+  const where = typeof error.lines === 'number' ? `line ${error.lines}: ` : '';
+  return invalid(`${where}${describe(error)}`);
 }
 
 function describe(error: CsvError): string {
