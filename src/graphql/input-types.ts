@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { itemSchemaOf } from '../tasks/input.ts';
+import { isObject, itemSchemaOf } from '../tasks/input.ts';
 import type { Builder, EnumType, InputObjectType } from './builder.ts';
 import { camelCase, isScalarName, nameOf, type ScalarName, unwrap } from './input-schemas.ts';
 import { isInWireForm, scalarToWire, type WireField } from './wire-form.ts';
@@ -135,10 +135,6 @@ function objectToWire(fields: readonly Field[]): (value: unknown) => unknown {
     }
     return wire;
   };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }
 
 function throwTwice(name: string): never {

@@ -52,7 +52,7 @@ export function isStorable(value: unknown): boolean {
   return true;
 }
 
-function isObject(value: unknown): value is { readonly [key: string]: unknown } {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }
 
