@@ -25,7 +25,7 @@ export function addHistory(builder: Builder, progress: InterfaceType<Snapshot>, 
       type: [event],
       description: 'The states it entered, oldest first, at most the first 1,000. FORBIDDEN to a watch token.',
       ...costs({ own: 100 }),
-      resolve: ({ id }, _args, context) => requireCaller(context) && listEvents(context.deps.db, id),
+      resolve: (task, _args, context) => requireCaller(context) && listEvents(context.deps.db, task),
     }),
     phases: t.field({
       type: [phase],
@@ -35,7 +35,7 @@ export function addHistory(builder: Builder, progress: InterfaceType<Snapshot>, 
       ...costs({ own: 100 }),
       resolve: async (task, _args, context) => {
         requireCaller(context);
-        return phasesOf(task, await listEvents(context.deps.db, task.id));
+        return phasesOf(task, await listEvents(context.deps.db, task));
       },
     }),
     parent: t.field({

@@ -136,7 +136,7 @@ function defineDelivery(builder: Builder, state: EnumType<DeliveryState>): Objec
         type: [attempt],
         description: 'How it went each time, oldest first; the last 50.',
         ...costs({ own: 20 }),
-        resolve: ({ id }, _args, { deps }) => listAttempts(deps.db, id),
+        resolve: (sent, _args, { deps }) => listAttempts(deps.db, sent),
       }),
     }),
   });

@@ -15,12 +15,16 @@ export interface TaskEvent {
 const maxEvents = 1_000;
 const maxChildren = 100;
 
-/** The states that a task entered, oldest first. */
-export async function listEvents(db: Database, taskId: string): Promise<TaskEvent[]> {
+/** The states that a task had entered with that version, oldest first: a task that has gone on since is told as of one moment. */
+export async function listEvents(
+  db: Database,
+  { id, version }: Pick<Snapshot, 'id' | 'version'>,
+): Promise<TaskEvent[]> {
   return db
     .selectFrom('task_events')
     .select(['state', 'version', 'at', 'actor', 'reason'])
-    .where('task_id', '=', taskId)
+    .where('task_id', '=', id)
+    .where('version', '<=', version)
     .orderBy('version')
     .limit(maxEvents)
     .execute();

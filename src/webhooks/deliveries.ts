@@ -43,12 +43,17 @@ export async function listDeliveries(
   return query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute();
 }
 
-/** The attempts of a delivery, oldest first, at most the last 50. */
-export async function listAttempts(db: Database, deliveryId: string): Promise<Attempt[]> {
+/** The attempts that the delivery, as it was read, counts; oldest first, at most the last 50. One that was made since would not agree
+ *  with its state. */
+export async function listAttempts(
+  db: Database,
+  { id, attempts }: Pick<Delivery, 'id' | 'attempts'>,
+): Promise<Attempt[]> {
   return db
     .selectFrom('webhook_attempts')
     .select(['number', 'at', 'status', 'duration_ms as durationMs', 'answer', 'error'])
-    .where('delivery_id', '=', deliveryId)
+    .where('delivery_id', '=', id)
+    .where('number', '<=', attempts)
     .orderBy('number')
     .execute();
 }

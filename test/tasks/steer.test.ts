@@ -36,7 +36,9 @@ const work = (engine: TestEngine) => startWorker({ engine, log: engine.log, conf
 const of = (engine: TestEngine, id: string) => ({ id, projectId: engine.projectId, actor });
 
 async function timelineOf(engine: TestEngine, id: string) {
-  return (await listEvents(engine.db, id)).map(({ state, actor: by, reason }) => [state, by, reason]);
+  const task = await readTask(engine.db, id);
+  const events = task ? await listEvents(engine.db, task) : [];
+  return events.map(({ state, actor: by, reason }) => [state, by, reason]);
 }
 
 describe('cancel', () => {
