@@ -53,7 +53,7 @@ create table chunks (
   number integer not null,
   first_row integer not null,
   size integer not null,
-  items text,
+  items bytea,
   applied_at timestamp(3) with time zone,
   report json,
   constraint chunks_first_row_check CHECK ((first_row >= 1)),

@@ -134,8 +134,8 @@ interface ChunksTable {
   number: number;
   first_row: number;
   size: number;
-  /** The JSON of a list; null where the operation makes its own items. */
-  items: string | null;
+  /** The JSON of a list, compressed by zstd unless it is old; null where the operation makes its own items. */
+  items: Buffer | null;
   applied_at: Date | null;
   /** What a bulk update did to each item: `[key, found, updated]`, in row order; of a dry run, what would become of each. */
   report: ColumnType<Json | null, never, string | null>;

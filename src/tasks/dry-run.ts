@@ -133,7 +133,7 @@ async function readEarlier(tx: Tx, taskId: string, number: number): Promise<Chun
     number: earlier,
     firstRow,
     size,
-    items: readItems(items ?? '[]'),
+    items: readItems(items),
   }));
 }
 

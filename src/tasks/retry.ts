@@ -142,7 +142,7 @@ async function* failedItems(tx: Tx, parentId: string, corrections: ReadonlyMap<n
     const [chunk] = await readChunks(tx, parentId, after);
     if (chunk === undefined) return;
     after = chunk.number;
-    const items = readItems(chunk.items ?? '[]');
+    const items = readItems(chunk.items);
     for (const row of chunk.rows) {
       const item = items[row - chunk.first_row];
       const corrected = corrections.get(row);
@@ -166,7 +166,7 @@ function kindOf(item: unknown): string {
 
 /** The next chunk with failures after that number, with their rows. */
 async function readChunks(tx: Tx, taskId: string, after: number) {
-  const { rows } = await sql<{ number: number; first_row: number; items: string | null; rows: number[] }>`
+  const { rows } = await sql<{ number: number; first_row: number; items: Buffer | null; rows: number[] }>`
     select number, first_row, items, failed.rows
     from chunks, lateral (
       select array_agg(row_number order by row_number) as rows from failures

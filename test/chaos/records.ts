@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from '../../src/db/client.ts';
+import { readItems } from '../../src/tasks/chunks.ts';
 
 /** Uses cards, here and there, and returns their ids: no undo may take them back. */
 export async function useCards(db: Database): Promise<string[]> {
@@ -21,20 +22,43 @@ export async function findLostCards(db: Database, used: readonly string[]): Prom
 /** The first vouchers that no import has made or that were undone, and the first that are missing: those of rows that succeeded and were
  *  not undone. */
 export async function findWrongVouchers(db: Database): Promise<unknown[]> {
-  const { rows } = await sql`
-    with done as (
-      select kind, case kind when 'UNDO' then parent_id else id end as task, place, item->>0 as code
-      from tasks join chunks on task_id = id, json_array_elements(items::json) with ordinality as items(item, position),
-        lateral (select first_row + position - 1 as place) as item_row
-      where operation = 'vouchers.import_csv' and kind <> 'DRY_RUN' and applied_at is not null
-        and not exists (select from failures where task_id = id and row_number = place)
-    ), standing as (
-      select distinct code from (
-        select task, place, code from done where kind = 'RUN' except select task, place, code from done where kind = 'UNDO'
-      ) as left_over
-    )
-    select standing.code as "missingVoucher", vouchers.code as "strangeVoucher"
-    from standing full join vouchers on vouchers.code = standing.code
-    where standing.code is null or vouchers.code is null limit 5`.execute(db);
-  return rows;
+  return db.connection().execute(async (session) => {
+    await sql`create temporary table staged (task_id text, first_row integer, codes text[])`.execute(session);
+    await readStaged(session);
+    const { rows } = await sql`
+      with done as (
+        select kind, case kind when 'UNDO' then parent_id else id end as task, place, code
+        from tasks join staged on task_id = id, unnest(codes) with ordinality as items(code, position),
+          lateral (select first_row + position - 1 as place) as item_row
+        where not exists (select from failures where task_id = id and row_number = place)
+      ), standing as (
+        select distinct code from (
+          select task, place, code from done where kind = 'RUN' except select task, place, code from done where kind = 'UNDO'
+        ) as left_over
+      )
+      select standing.code as "missingVoucher", vouchers.code as "strangeVoucher"
+      from standing full join vouchers on vouchers.code = standing.code
+      where standing.code is null or vouchers.code is null limit 5`.execute(session);
+    await sql`drop table staged`.execute(session);
+    return rows;
+  });
+}
+
+/** Writes the codes of each chunk of imports and undos that has been applied where SQL can read them. */
+async function readStaged(session: Database): Promise<void> {
+  const { rows: chunks } = await sql<{ task: string; number: number }>`
+    select id as task, number from tasks join chunks on task_id = id
+    where operation = 'vouchers.import_csv' and kind <> 'DRY_RUN' and applied_at is not null`.execute(session);
+  for (const { task, number } of chunks) {
+    const { items } = await session
+      .selectFrom('chunks')
+      .select('items')
+      .where('task_id', '=', task)
+      .where('number', '=', number)
+      .executeTakeFirstOrThrow();
+    const codes = readItems(items).map((cells) => (Array.isArray(cells) ? String(cells[0]) : null));
+    await sql`
+      insert into staged select task_id, first_row, ${codes}::text[] from chunks
+      where task_id = ${task} and number = ${number}`.execute(session);
+  }
 }

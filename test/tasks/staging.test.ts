@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { openDatabase, type Tx } from '../../src/db/client.ts';
 import { toClientError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
-import { stageChunks } from '../../src/tasks/chunks.ts';
+import { readItems, stageChunks } from '../../src/tasks/chunks.ts';
 import { atEndOfFile } from '../support/at-end.ts';
 import { createDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait.ts';
@@ -85,4 +85,16 @@ test('what goes wrong with the items is told when their chunks were written', as
     throw new Error('the file ends too early');
   };
   await expect(stage(broken)).rejects.toThrow('the file ends too early');
+});
+
+test('staged items are read as they were given, and so are those that an older release staged', async () => {
+  const items = ['😀 "é" \\ \u2028', ...count(8)];
+  const tx = await db.startTransaction().execute();
+  await stageChunks(tx, 'a task', items, { chunkSize: 10, maxItems: 10 });
+  const { items: staged } = await tx.selectFrom('chunks').select('items').executeTakeFirstOrThrow();
+  // There is no such task.
+  await tx.rollback().execute();
+  expect(readItems(staged)).toEqual(items);
+  expect(readItems(Buffer.from(JSON.stringify(items)))).toEqual(items);
+  expect(readItems(null)).toEqual([]);
 });
