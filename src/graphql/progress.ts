@@ -1,4 +1,4 @@
-import type { ToldOutcome } from '../tasks/dry-report.ts';
+import { countOutcomes, type OutcomeCounts, type ToldOutcome } from '../tasks/dry-report.ts';
 import { operationOf } from '../tasks/engine.ts';
 import type { Failure } from '../tasks/operation.ts';
 import { estimatedCompletionOf, progressOf, type Snapshot } from '../tasks/snapshot.ts';
@@ -15,6 +15,7 @@ export function defineProgress(
   { failures, outcomes }: { readonly failures: TaskList<Failure>; readonly outcomes: TaskList<ToldOutcome> },
 ): InterfaceType<Snapshot> {
   const counts = defineCounts(builder);
+  const outcomeCounts = defineOutcomeCounts(builder);
   return builder.interfaceRef<Snapshot>('TaskProgress').implement({
     description:
       'What every bulk task tells, whichever model it belongs to. All of it is as of one `version`: the same on a query, ' +
@@ -63,6 +64,14 @@ export function defineProgress(
           requireCaller(context) && (task.kind === 'DRY_RUN' ? outcomes.resolve(task, page, context) : null),
         description:
           'Of a dry run: what would become of each item so far, in row order; else null. FORBIDDEN to a watch token.',
+      }),
+      outcomeCounts: t.field({
+        type: outcomeCounts,
+        nullable: true,
+        description: 'Of a dry run: how many items would come to each outcome, of those that are processed; else null.',
+        ...costs({ own: 20 }),
+        resolve: ({ id, kind, processed }, _args, { deps }) =>
+          kind === 'DRY_RUN' ? countOutcomes(deps.db, id, processed) : null,
       }),
       failures: t.field({
         ...failures,
@@ -119,6 +128,18 @@ function defineCounts(builder: Builder): ObjectType<Snapshot> {
       processed: t.exposeInt('processed', { description: 'Those that are through.' }),
       succeeded: t.exposeInt('succeeded', { description: 'Those that were applied.' }),
       failed: t.exposeInt('failed', { description: 'Those that were refused; `failures` says why.' }),
+    }),
+  });
+}
+
+function defineOutcomeCounts(builder: Builder): ObjectType<OutcomeCounts> {
+  return builder.objectRef<OutcomeCounts>('TaskOutcomeCounts').implement({
+    description: 'What the items of a dry run that are processed would come to. Together they are `counts.processed`.',
+    fields: (t) => ({
+      created: t.exposeInt('CREATED', { description: 'Those that would make a record.' }),
+      updated: t.exposeInt('UPDATED', { description: 'Those that would write to one.' }),
+      skipped: t.exposeInt('SKIPPED', { description: 'Those that would leave theirs as it is.' }),
+      failed: t.exposeInt('FAILED', { description: 'Those that would be refused.' }),
     }),
   });
 }

@@ -1,16 +1,38 @@
 import { sql } from 'kysely';
-import type { Database } from '../db/client.ts';
+import type { Database, Tx } from '../db/client.ts';
 import type { Failure } from './operation.ts';
 
 /** What would become of an item if a dry run were run. */
 export const itemOutcomes = ['CREATED', 'UPDATED', 'SKIPPED', 'FAILED'] as const;
 export type ItemOutcome = (typeof itemOutcomes)[number];
 
+/** How many items would come to each. */
+export type OutcomeCounts = Readonly<Record<ItemOutcome, number>>;
+
 /** Of one chunk, in row order; kept with it. */
 export interface DryReport {
-  /** Records that all chunks so far would have made. */
-  readonly created: number;
+  /** Of the chunks before it too. */
+  readonly counts: OutcomeCounts;
   readonly rows: readonly (readonly [key: string | null, outcome: ItemOutcome])[];
+}
+
+/** What so many items of a dry run come to, counted from its first: as many as it had processed at some moment, since it takes its chunks
+ *  in their order. */
+export async function countOutcomes(db: Database | Tx, taskId: string, processed: number): Promise<OutcomeCounts> {
+  if (processed === 0) return countRows([]);
+  const { rows } = await sql<{ counts: OutcomeCounts }>`
+    select report->'counts' as counts from chunks
+    where task_id = ${taskId} and first_row + size - 1 = ${processed}`.execute(db);
+  const [chunk] = rows;
+  if (chunk === undefined) throw new Error(`no chunk of the dry run ${taskId} ends with item ${processed}`);
+  return chunk.counts;
+}
+
+/** Those of a chunk added to those of the chunks before it. */
+export function countRows(rows: DryReport['rows'], before?: OutcomeCounts): OutcomeCounts {
+  const counts = { CREATED: 0, UPDATED: 0, SKIPPED: 0, FAILED: 0, ...before };
+  for (const [, outcome] of rows) counts[outcome] += 1;
+  return counts;
 }
 
 /** What would become of one item. */

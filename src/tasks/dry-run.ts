@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db/client.ts';
 import { readItems } from './chunks.ts';
-import type { DryReport, ItemOutcome } from './dry-report.ts';
+import { countOutcomes, countRows, type DryReport, type ItemOutcome } from './dry-report.ts';
 import { applyIsolated } from './isolate.ts';
 import type { AnyOperation, ApplyContext, Chunk, Failure, ImportedRecords, Outcome } from './operation.ts';
 import { findRecords, namesOf, readImages, settledNames, writeImages } from './records.ts';
@@ -25,21 +25,18 @@ export async function applyDry(
   const { kind } = records;
   const names = namesOf(records, context.parameters, chunk.items);
   const all = [...new Set(names.flat())];
-  const created = await readCreated(tx, taskId, chunk.number);
+  const counts = await countOutcomes(tx, taskId, chunk.firstRow - 1);
   const remembered = await readRemembered(context, records, all);
   await sql`savepoint dry_run`.execute(tx);
   const restored = await goBackTo(operation, chunk, context, remembered);
   const before = await findRecords(tx, projectId, kind, all);
-  const { failures } = await apply(operation, chunk, { ...context, unseen: created - restored });
+  const { failures } = await apply(operation, chunk, { ...context, unseen: counts.CREATED - restored });
   const after = await findRecords(tx, projectId, kind, all);
   const images = remembered.length === 0 ? [] : await readImages(tx, projectId, kind, remembered);
   await sql`rollback to savepoint dry_run`.execute(tx);
   await remember(tx, taskId, images);
   const rows = tellOutcomes(chunk.firstRow, names, { before, after, failures });
-  return {
-    failures,
-    report: { created: created + rows.filter(([, outcome]) => outcome === 'CREATED').length, rows },
-  };
+  return { failures, report: { counts: countRows(rows, counts), rows } };
 }
 
 /** Passes items on and learns which names stand more than once; `settle` keeps them, once the task is stored. */
@@ -135,13 +132,6 @@ async function readEarlier(tx: Tx, taskId: string, number: number): Promise<Chun
     size,
     items: readItems(items),
   }));
-}
-
-async function readCreated(tx: Tx, taskId: string, number: number): Promise<number> {
-  const { rows } = await sql<{ created: number }>`
-    select (report->>'created')::integer as created from chunks
-    where task_id = ${taskId} and number = ${number - 1}`.execute(tx);
-  return rows[0]?.created ?? 0;
 }
 
 async function remember(tx: Tx, taskId: string, images: readonly { name: string; image: string }[]): Promise<void> {

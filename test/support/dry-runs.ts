@@ -14,6 +14,7 @@ export interface ToldTask {
     readonly succeeded: number;
     readonly failed: number;
   };
+  readonly outcomeCounts: Readonly<Record<'created' | 'updated' | 'skipped' | 'failed', number>> | null;
   readonly parent: { readonly id: string } | null;
   readonly children: readonly { readonly id: string; readonly kind: string }[];
   readonly result?: { readonly message: string } | null;
@@ -36,7 +37,7 @@ export interface Answered {
 }
 
 const told = `... on TaskProgress { id kind dryRun state changeReason counts { total processed succeeded failed }
-  parent { id } children { id kind } } ... on AsyncAction { result { ... on ImportResult { message } } }`;
+  outcomeCounts { created updated skipped failed } parent { id } children { id kind } } ... on AsyncAction { result { ... on ImportResult { message } } }`;
 
 /** Starts an import; a text goes as a file, a list under `field`. */
 export async function startImport(

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ask } from '../graphql/client.ts';
+import { ask, overWebSocket, readAll } from '../graphql/client.ts';
 import { runAction } from '../support/actions.ts';
 import { campaignsOf } from '../support/campaigns.ts';
 import {
@@ -11,9 +11,11 @@ import {
   readOutcomes,
   runImport,
   startImport,
+  type ToldTask,
 } from '../support/dry-runs.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { defineMetadata } from '../support/mutations.ts';
+import { createRandom } from '../support/random.ts';
 
 let app: TestApp;
 
@@ -47,30 +49,27 @@ async function foretell(table: string, ...given: Parameters<typeof startImport>)
   const run = await followedUp(app, 'runDryRun', dry.id);
   expect(run).toMatchObject({ state: 'SUCCEEDED', kind: 'RUN', dryRun: false, parent: { id: dry.id } });
   expect(run.counts).toEqual(dry.counts);
+  expect(run.outcomeCounts).toBeNull();
   const failures = await readFailures(app, run.id);
   expect(await readFailures(app, dry.id)).toEqual(failures);
   const refused = outcomes.filter(({ outcome }) => outcome === 'FAILED');
   expect(refused.map(({ row, code }) => [row, code])).toEqual(failures.map(({ row, code }) => [row, code]));
   const after = await readRecords();
   const told = Object.groupBy(outcomes, ({ outcome }) => outcome);
-  expect(told.CREATED?.length ?? 0).toBe((after[table]?.count ?? 0) - (before[table]?.count ?? 0));
-  const { count } = await app.app.db
-    .selectFrom('dry_run_records')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  expect(count).toBe(0);
+  const count = (outcome: string) => told[outcome]?.length ?? 0;
+  expect(dry.outcomeCounts).toEqual({
+    created: count('CREATED'),
+    updated: count('UPDATED'),
+    skipped: count('SKIPPED'),
+    failed: count('FAILED'),
+  });
+  expect(count('CREATED')).toBe((after[table]?.count ?? 0) - (before[table]?.count ?? 0));
+  expect(await app.app.db.selectFrom('dry_run_records').selectAll().execute()).toEqual([]);
   return { dry, run, outcomes, told };
 }
 
-/** The same numbers for the same seed: mulberry32. */
 function seeded(seed: number) {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = createRandom(seed);
   const below = (limit: number) => Math.floor(next() * limit);
   return { below, oneOf: <Value>(values: readonly Value[]): Value => values[below(values.length)] as Value };
 }
@@ -290,6 +289,24 @@ describe('a dry run', () => {
         },
       },
     });
+  });
+
+  test('counts the outcomes of as many items as each of its versions has processed', async () => {
+    const vouchers = Array.from({ length: 25_000 }, (_, row) => gift(`counted-${row}`, row % 10 === 0 ? -1 : 5));
+    const { task } = await startImport(app, 'importVouchers', vouchers, { field: 'vouchers' });
+    const socket = overWebSocket(app);
+    const pushed = await readAll<{ bulkTask: Pick<ToldTask, 'counts' | 'outcomeCounts'> }>(
+      socket.subscribe(
+        `subscription ($id: ID!) { bulkTask(id: $id) { ... on TaskProgress {
+          counts { processed succeeded failed } outcomeCounts { created updated skipped failed } } } }`,
+        { id: task?.id },
+      ),
+    );
+    await socket.dispose();
+    expect(pushed.at(-1)?.bulkTask.counts.processed).toBe(25_000);
+    for (const { counts, outcomeCounts } of pushed.map(({ bulkTask }) => bulkTask)) {
+      expect(outcomeCounts).toEqual({ created: counts.succeeded, updated: 0, skipped: 0, failed: counts.failed });
+    }
   });
 
   test('has its own idempotency keys, and its failures are tried again by a dry run', async () => {
