@@ -11,6 +11,8 @@ import { type UserError, userErrorsOf } from './user-errors.ts';
 
 const steerCost = 100;
 const maxReasonCharacters = 1_000;
+/** By one mutation: a few seconds' work. */
+const maxCanceled = 1_000;
 
 export interface SteeringParts {
   readonly tasks: TaskTypes;
@@ -82,7 +84,7 @@ function addCancelMany(builder: Builder, { filter, userError }: SteeringParts): 
   builder.mutationField('cancelBulkTasks', (t) =>
     t.field({
       type: payload,
-      description: 'Cancels all tasks that fit and have not ended, one after another, as `cancelBulkTask` does.',
+      description: `Cancels the tasks that fit and have neither ended nor been canceled, as \`cancelBulkTask\` does: the ${maxCanceled} oldest at most. When \`count\` is as many, ask again for the rest.`,
       args: {
         filter: t.arg({ type: filter, required: true, description: 'Which tasks; one without any part is refused.' }),
         reason: t.arg.string({ description: 'Why, for those who look at the tasks later; at most 1,000 characters.' }),
@@ -96,7 +98,9 @@ function addCancelMany(builder: Builder, { filter, userError }: SteeringParts): 
           if (Object.values(wanted).every((part) => part === undefined)) {
             throw badInput(['filter'], 'EMPTY_FILTER', 'A filter without any part would cancel everything');
           }
-          return fitsNone(wanted) ? 0 : cancelTasks(context.deps.engine, wanted, { projectId, actor, reason });
+          return fitsNone(wanted)
+            ? 0
+            : cancelTasks(context.deps.engine, wanted, { projectId, actor, reason }, maxCanceled);
         });
       },
     }),

@@ -28,7 +28,7 @@ export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tr
     await commitChunk(deps, task, chunk, applyWhole);
   } catch (error) {
     if (error instanceof TaskEnded) return standAside(deps, task, chunk);
-    await settleCanceling(deps, taskId);
+    await settleCanceling(deps, [taskId]);
     const fault = faultOf(error);
     if (fault === 'ITEM' && tries >= isolatingTry) return commitChunk(deps, task, chunk, applyIsolated);
     if (fault !== 'OUTAGE' && tries >= lastTry) return giveUpChunk(deps, { taskId, chunk });
@@ -53,7 +53,7 @@ async function commitChunk(deps: EngineDeps, task: Snapshot, chunk: number, appl
     if (applied === undefined) return;
     deps.publish(applied.snapshot);
     reportChunk(deps, chunk, applied, performance.now() - startedMs);
-    if (applied.snapshot.state === 'CANCELING') await settleCanceling(deps, task.id);
+    if (applied.snapshot.state === 'CANCELING') await settleCanceling(deps, [task.id]);
   } catch (error) {
     if (error instanceof TaskEnded) throw error;
     deps.metrics.chunkErrors.inc({ operation: operation.name });
@@ -73,7 +73,7 @@ async function beginTask(deps: EngineDeps, id: string): Promise<Snapshot | undef
 
 /** What is left of a job whose task is paused, being canceled or over: to end its turn, and the task if it waits for that. */
 async function standAside(deps: EngineDeps, task: Snapshot, chunk: number | null): Promise<void> {
-  await settleCanceling(deps, task.id);
+  await settleCanceling(deps, [task.id]);
   if (chunk !== null) await deps.db.transaction().execute((tx) => passTurn(deps, tx, task, chunk));
 }
 
@@ -125,7 +125,7 @@ export async function giveUpChunk(deps: EngineDeps, job: ChunkJob): Promise<void
     const failed = await failTask(tx, job.taskId, error);
     if (failed === undefined) return undefined;
     await settleEnded(deps, tx, operationOf(deps.operations, failed.operation), failed);
-    await leaveLine(tx, failed.id);
+    await leaveLine(tx, [failed.id]);
     await handOut(deps, tx, failed.projectId);
     return failed;
   });

@@ -132,6 +132,9 @@ export function whereFilter(
   return filtered;
 }
 
+/** The moment of a change: not before the last one, though the database's clock may have been set back since. */
+export const changedAt = sql<Date>`greatest(clock_timestamp(), updated_at)`;
+
 /** QUEUED → RUNNING. Nothing when somebody else was first. */
 export async function markRunning(db: Database | Tx, id: string): Promise<Snapshot | undefined> {
   const row = await db
@@ -139,9 +142,9 @@ export async function markRunning(db: Database | Tx, id: string): Promise<Snapsh
     .set((eb) => ({
       state: 'RUNNING',
       version: eb('version', '+', 1),
-      started_at: sql<Date>`clock_timestamp()`,
+      started_at: changedAt,
       rate_at: sql<Date>`clock_timestamp()`,
-      updated_at: sql<Date>`clock_timestamp()`,
+      updated_at: changedAt,
     }))
     .where('id', '=', id)
     .where('state', '=', 'QUEUED')
@@ -161,12 +164,12 @@ export async function countChunk(tx: Tx, id: string, succeeded: number, failed: 
       failed: eb('failed', '+', failed),
       processed: eb('processed', '+', succeeded + failed),
       version: eb('version', '+', 1),
-      updated_at: sql<Date>`clock_timestamp()`,
+      updated_at: changedAt,
       rate_items: sql<number>`rate_items * ${fading} + ${succeeded + failed}`,
       rate_seconds: sql<number>`rate_seconds * ${fading} + ${sinceLast}`,
       rate_at: sql<Date>`clock_timestamp()`,
       state: sql<TaskState>`case when ${isLast} then 'SUCCEEDED' else state end`,
-      completed_at: sql<Date | null>`case when ${isLast} then clock_timestamp() end`,
+      completed_at: sql<Date | null>`case when ${isLast} then ${changedAt} end`,
     }))
     .where('id', '=', id)
     .where('completed_at', 'is', null)
@@ -194,8 +197,8 @@ export async function failTask(db: Database | Tx, id: string, error: string): Pr
       state: 'FAILED',
       error,
       version: eb('version', '+', 1),
-      updated_at: sql<Date>`clock_timestamp()`,
-      completed_at: sql<Date>`clock_timestamp()`,
+      updated_at: changedAt,
+      completed_at: changedAt,
     }))
     .where('id', '=', id)
     .where('completed_at', 'is', null)

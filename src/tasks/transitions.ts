@@ -1,25 +1,26 @@
-import { sql } from 'kysely';
+import { type ExpressionBuilder, sql } from 'kysely';
 import type { Database, Tx } from '../db/client.ts';
+import type { Tables } from '../db/tables.ts';
 import { inHandLock } from './chunks.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
 import type { TaskState } from './state.ts';
-import { type TaskFilter, whereFilter } from './store.ts';
+import { changedAt, type TaskFilter, whereFilter } from './store.ts';
 
 /** The SQL of what a task's owner asks for. */
 
-/** Changes the state of the project's task at its owner's wish, from one of these. A task that was paused before it began goes back to
- *  QUEUED. Nothing when it is in another state, or not there. */
+/** Changes the state of the project's tasks at their owner's wish, from one of these, and returns those that changed. A task that was
+ *  paused before it began goes back to QUEUED. */
 export async function changeState(
   tx: Tx,
   request: {
-    readonly id: string;
+    readonly ids: readonly string[];
     readonly projectId: string;
     readonly actor: string;
     readonly reason?: string | undefined;
   },
   change: { readonly from: readonly TaskState[]; readonly to: TaskState },
-): Promise<Snapshot | undefined> {
-  const row = await tx
+): Promise<Snapshot[]> {
+  const rows = await tx
     .updateTable('tasks')
     .set((eb) => ({
       state:
@@ -27,44 +28,59 @@ export async function changeState(
           ? sql<TaskState>`case when started_at is null then 'QUEUED' else 'RUNNING' end`
           : change.to,
       version: eb('version', '+', 1),
-      updated_at: sql<Date>`clock_timestamp()`,
+      updated_at: changedAt,
       rate_at: sql<Date>`clock_timestamp()`,
       changed_by: request.actor,
       change_reason: request.reason ?? null,
     }))
-    .where('id', '=', request.id)
-    .where('project_id', '=', request.projectId)
+    .where('id', 'in', (eb) => lockInOrder(eb, request.ids).where('locked.project_id', '=', request.projectId))
     .where('state', 'in', change.from)
     .returningAll()
-    .executeTakeFirst();
-  return row && toSnapshot(row);
+    .execute();
+  return rows.map(toSnapshot);
 }
 
-/** CANCELING → CANCELED, unless a chunk of the task is in hand: it holds the lock that `takeChunk` takes. */
-export async function endCanceling(tx: Tx, id: string): Promise<Snapshot | undefined> {
-  const row = await tx
+/** CANCELING → CANCELED, but for those with a chunk in hand: it holds the lock that `takeChunk` takes. */
+export async function endCanceling(tx: Tx, ids: readonly string[]): Promise<Snapshot[]> {
+  const rows = await tx
     .updateTable('tasks')
     .set((eb) => ({
       state: 'CANCELED',
       version: eb('version', '+', 1),
-      updated_at: sql<Date>`clock_timestamp()`,
-      completed_at: sql<Date>`clock_timestamp()`,
+      updated_at: changedAt,
+      completed_at: changedAt,
     }))
-    .where('id', '=', id)
+    .where('id', 'in', (eb) => lockInOrder(eb, ids))
     .where('state', '=', 'CANCELING')
     .where(sql<boolean>`pg_try_advisory_xact_lock(hashtextextended(id, ${inHandLock}))`)
     .returningAll()
-    .executeTakeFirst();
-  return row && toSnapshot(row);
+    .execute();
+  return rows.map(toSnapshot);
 }
 
-/** The ids of the project's unfinished tasks that fit, oldest first. */
-export async function listUnfinished(db: Database, projectId: string, filter: TaskFilter): Promise<string[]> {
+/** So that two who change the same tasks wait for each other instead of deadlocking. */
+function lockInOrder(eb: ExpressionBuilder<Tables, 'tasks'>, ids: readonly string[]) {
+  return eb
+    .selectFrom('tasks as locked')
+    .select('locked.id')
+    .where('locked.id', '=', sql<string>`any(${ids as string[]})`)
+    .orderBy('locked.id')
+    .forNoKeyUpdate();
+}
+
+/** The ids of the project's tasks that fit and can still be canceled, oldest first. */
+export async function listCancelable(
+  db: Database,
+  projectId: string,
+  filter: TaskFilter,
+  limit: number,
+): Promise<string[]> {
   const query = db
     .selectFrom('tasks')
     .selectAll()
     .where('project_id', '=', projectId)
-    .where('completed_at', 'is', null);
-  const rows = await whereFilter(query, filter).orderBy('created_at').orderBy('id').execute();
+    .where('completed_at', 'is', null)
+    .where('state', '<>', 'CANCELING');
+  const rows = await whereFilter(query, filter).orderBy('created_at').orderBy('id').limit(limit).execute();
   return rows.map(({ id }) => id);
 }

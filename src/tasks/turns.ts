@@ -57,9 +57,12 @@ export async function setAside(deps: EngineDeps, task: TaskRef, chunk: number): 
   });
 }
 
-/** Takes what has not begun of a task out of the line; its jobs find nothing to do. */
-export async function leaveLine(tx: Tx, taskId: string): Promise<void> {
-  await tx.deleteFrom('turns').where('task_id', '=', taskId).execute();
+/** Takes tasks out of the line: jobs of theirs that have not begun find nothing to do. */
+export async function leaveLine(tx: Tx, taskIds: readonly string[]): Promise<void> {
+  await tx
+    .deleteFrom('turns')
+    .where('task_id', '=', sql<string>`any(${taskIds as string[]})`)
+    .execute();
 }
 
 /** Puts chunks of the project's tasks into the queue until so many are in it; by default a few more than there are workers at it. */

@@ -118,6 +118,19 @@ test('all tasks that fit a filter are canceled, and a filter without any part is
   expect(await readTask(app.app.db, foreign)).toMatchObject({ state: 'QUEUED' });
 });
 
+test('tasks that several cancel at the same time are counted once, and none is left', async () => {
+  const project = await app.createProject();
+  const ids = await Promise.all(Array.from({ length: 120 }, () => issueCards(app, 1, project)));
+  const query = `mutation { cancelBulkTasks(filter: { model: [BULK_ISSUANCE] }) { count userErrors { code } } }`;
+  const cancel = () => ask<{ cancelBulkTasks: { count: number } }>(app, query, {}, project.headers);
+  const answers = await Promise.all(Array.from({ length: 4 }, cancel));
+  expect(answers.flatMap(({ errors }) => errors ?? [])).toEqual([]);
+  const counts = answers.map(({ data }) => data.cancelBulkTasks.count);
+  expect(counts.reduce((sum, count) => sum + count)).toBe(ids.length);
+  expect((await cancel()).data).toEqual({ cancelBulkTasks: { count: 0, userErrors: [] } });
+  for (const id of ids) expect(await readTask(app.app.db, id)).toMatchObject({ state: 'CANCELED' });
+});
+
 test('a watch token steers nothing and does not learn who did', async () => {
   const id = await issueCards(app, 10);
   await steer(app, 'pauseBulkTask', id, 'a secret');

@@ -4,9 +4,10 @@ import { listFailures } from '../../src/tasks/failures.ts';
 import { listEvents } from '../../src/tasks/history.ts';
 import { startTask } from '../../src/tasks/start.ts';
 import { isFinal } from '../../src/tasks/state.ts';
-import { cancelTask, pauseTask, resumeTask, settleCanceling } from '../../src/tasks/steer.ts';
-import { readTask } from '../../src/tasks/store.ts';
+import { cancelTask, cancelTasks, pauseTask, resumeTask, settleCanceling } from '../../src/tasks/steer.ts';
+import { readTask, readTasks } from '../../src/tasks/store.ts';
 import { startWorker } from '../../src/worker.ts';
+import { age } from '../support/ended-tasks.ts';
 import { openTestEngine, type TestEngine } from '../support/engine.ts';
 import { createProbe, type ProbeItem } from '../support/probe.ts';
 import { createRandom } from '../support/random.ts';
@@ -42,6 +43,17 @@ async function timelineOf(engine: TestEngine, id: string) {
 }
 
 describe('cancel', () => {
+  test('of many stops at its limit, the oldest first', async () => {
+    const { engine } = await openEngine();
+    const ids: string[] = [];
+    for (let task = 0; task < 5; task += 1) ids.push(await start(engine, say('ok')));
+    const { projectId } = engine;
+    expect(await cancelTasks(engine, { states: ['QUEUED'] }, { projectId, actor }, 3)).toBe(3);
+    const states = async () => (await readTasks(engine.db, ids)).map(({ id, state }) => `${ids.indexOf(id)} ${state}`);
+    expect((await states()).sort()).toEqual(['0 CANCELED', '1 CANCELED', '2 CANCELED', '3 QUEUED', '4 QUEUED']);
+    expect(await cancelTasks(engine, { states: ['QUEUED'] }, { projectId, actor }, 3)).toBe(2);
+  });
+
   test('lets chunks in hand end, begins no other, and keeps what was applied', async () => {
     const { engine, probe, abandoned } = await openEngine();
     const id = await start(engine, [...say('ok', 'refuse', 'hang'), ...say(...Array<'ok'>(200).fill('ok'))]);
@@ -54,7 +66,7 @@ describe('cancel', () => {
       changeReason: 'wrong file',
       completedAt: null,
     });
-    expect(await settleCanceling(engine, id)).toBeUndefined();
+    expect(await settleCanceling(engine, [id])).toEqual([]);
     probe.release();
     const end = await engine.ended(id);
     expect(end).toMatchObject({
@@ -155,6 +167,23 @@ describe('pause', () => {
     await work(engine);
     expect(await engine.ended(id)).toMatchObject({ state: 'SUCCEEDED', succeeded: 1 });
   });
+});
+
+test('a database clock that was set back by a day holds up neither a task nor its owner', async () => {
+  const { engine } = await openEngine();
+  const id = await start(engine, say('ok', 'refuse', 'ok'));
+  await age(engine.db, id, -1);
+  expect(await pauseTask(engine, of(engine, id))).toMatchObject({ state: 'PAUSED' });
+  expect(await resumeTask(engine, of(engine, id))).toMatchObject({ state: 'QUEUED' });
+  const canceled = await start(engine, say('ok'));
+  await age(engine.db, canceled, -1);
+  expect(await cancelTask(engine, of(engine, canceled))).toMatchObject({ state: 'CANCELED' });
+  await work(engine);
+  const ended = await engine.ended(id);
+  expect(ended).toMatchObject({ state: 'SUCCEEDED', succeeded: 2, failed: 1 });
+  const { createdAt, startedAt, updatedAt, completedAt } = ended;
+  const times = [createdAt, startedAt, updatedAt, completedAt].map((at) => at?.getTime() ?? 0);
+  expect(times).toEqual([...times].sort());
 });
 
 const legal: Readonly<Record<string, readonly string[]>> = {
