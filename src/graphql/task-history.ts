@@ -23,7 +23,8 @@ export function addHistory(builder: Builder, progress: InterfaceType<Snapshot>, 
     }),
     timeline: t.field({
       type: [event],
-      description: 'The states it entered, oldest first, at most the first 1,000. FORBIDDEN to a watch token.',
+      description:
+        'The states it entered, oldest first; of more than 1,000 the first and the last 500. FORBIDDEN to a watch token.',
       ...costs({ own: 100 }),
       resolve: (task, _args, context) => requireCaller(context) && listEvents(context.deps.db, task),
     }),

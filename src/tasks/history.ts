@@ -12,22 +12,24 @@ export interface TaskEvent {
   readonly reason: string | null;
 }
 
-const maxEvents = 1_000;
+/** Of the oldest and of the newest each, so that the end is told of a task that was paused time and again. */
+const maxEvents = 500;
 const maxChildren = 100;
 
-/** The states that a task had entered with that version, oldest first: a task that has gone on since is told as of one moment. */
+/** The states that a task had entered with that version, oldest first, at most the first 500 and the last 500: a task that has gone on
+ *  since is told as of one moment. */
 export async function listEvents(
   db: Database,
   { id, version }: Pick<Snapshot, 'id' | 'version'>,
 ): Promise<TaskEvent[]> {
-  return db
+  const events = db
     .selectFrom('task_events')
     .select(['state', 'version', 'at', 'actor', 'reason'])
     .where('task_id', '=', id)
     .where('version', '<=', version)
-    .orderBy('version')
-    .limit(maxEvents)
-    .execute();
+    .limit(maxEvents);
+  const newest = db.selectFrom(events.orderBy('version', 'desc').as('newest')).selectAll();
+  return db.selectFrom(events.orderBy('version').as('oldest')).selectAll().union(newest).orderBy('version').execute();
 }
 
 /** A stretch of a task's life. */

@@ -65,6 +65,7 @@ function describeTask(task: Snapshot, operation: AnyOperation): object {
   const progress = {
     id,
     kind: task.kind,
+    dryRun: task.kind === 'DRY_RUN',
     priority: task.priority,
     state,
     version,
@@ -76,6 +77,8 @@ function describeTask(task: Snapshot, operation: AnyOperation): object {
     updatedAt,
     completedAt,
     estimatedCompletionAt: estimatedCompletionOf(task),
+    changedBy: task.changedBy,
+    changeReason: task.changeReason,
   };
   return task.model === 'BULK_ISSUANCE'
     ? { __typename: 'BulkIssuanceTask', ...progress, ...describeIssuance(task) }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
 import { listFailures } from '../../src/tasks/failures.ts';
-import { listEvents } from '../../src/tasks/history.ts';
+import { listEvents, phasesOf } from '../../src/tasks/history.ts';
 import { startTask } from '../../src/tasks/start.ts';
 import { isFinal } from '../../src/tasks/state.ts';
 import { cancelTask, cancelTasks, pauseTask, resumeTask, settleCanceling } from '../../src/tasks/steer.ts';
@@ -35,6 +35,8 @@ async function start(engine: TestEngine, items: ProbeItem[], name = 'probe'): Pr
 
 const work = (engine: TestEngine) => startWorker({ engine, log: engine.log, config: { BULKCAST_WORKER_SLOTS: 2 } });
 const of = (engine: TestEngine, id: string) => ({ id, projectId: engine.projectId, actor });
+
+const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
 
 async function timelineOf(engine: TestEngine, id: string) {
   const task = await readTask(engine.db, id);
@@ -167,6 +169,21 @@ describe('pause', () => {
     await work(engine);
     expect(await engine.ended(id)).toMatchObject({ state: 'SUCCEEDED', succeeded: 1 });
   });
+});
+
+test('the timeline of a task that was paused time and again tells its beginning and its end', async () => {
+  const { engine } = await openEngine();
+  const id = await start(engine, say('ok'));
+  await sql`
+    do $$ begin for round in 1..600 loop
+      update tasks set state = 'PAUSED', version = version + 1;
+      update tasks set state = 'QUEUED', version = version + 1;
+    end loop; end $$`.execute(engine.db);
+  const canceled = await cancelTask(engine, of(engine, id));
+  const events = await listEvents(engine.db, canceled);
+  expect(events.map(({ version }) => version)).toEqual([...range(1, 500), ...range(704, 1_203)]);
+  expect(events.at(-1)?.state).toBe('CANCELED');
+  expect(phasesOf(canceled, events).map(({ name }) => name)).toEqual(['STAGING', 'FINISHING']);
 });
 
 test('a database clock that was set back by a day holds up neither a task nor its owner', async () => {

@@ -17,8 +17,8 @@ async function newShop(): Promise<TestApp> {
 const taskQuery = `query ($id: ID!) { bulkTask(id: $id) {
   __typename
   ... on TaskProgress {
-    id kind priority state version progress counts { total processed succeeded failed } ratePerSecond
-    createdAt startedAt updatedAt completedAt estimatedCompletionAt
+    id kind dryRun priority state version progress counts { total processed succeeded failed } ratePerSecond
+    createdAt startedAt updatedAt completedAt estimatedCompletionAt changedBy changeReason
   }
   ... on BulkIssuanceTask { taskId programId issuanceStatus: status issuedCount failedCount error }
   ... on AsyncAction { type actionStatus: status operationStatus requestId processingTime }
@@ -68,12 +68,13 @@ test('each state that a task enters is told once, with its version', async () =>
   // As its owner asks.
   const steered = await issueCards(app, 400_000);
   const steer = (name: string) =>
-    ask(app, `mutation ($id: ID!) { ${name}(id: $id) { task { __typename } } }`, { id: steered });
+    ask(app, `mutation ($id: ID!) { ${name}(id: $id, reason: "typo") { task { __typename } } }`, { id: steered });
   for (const name of ['pauseBulkTask', 'resumeBulkTask', 'cancelBulkTask']) await steer(name);
   // As nobody wishes.
   const broken = await issueCards(app, 400_000);
   await giveUpChunk(app.app.engine, { taskId: broken, chunk: 0 });
-  await receiver.waitFor(1, ({ body }) => body.type === 'bulk_task.canceled');
+  const [canceled] = await receiver.waitFor(1, ({ body }) => body.type === 'bulk_task.canceled');
+  expect(canceled?.body.data).toMatchObject({ id: steered, changedBy: app.project.appId, changeReason: 'typo' });
   await receiver.waitFor(1, ({ body }) => body.type === 'bulk_task.failed');
   const { rows } = await sql<{ told: string; entered: string; types: string[] }>`
     with entered as (
