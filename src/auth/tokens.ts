@@ -8,6 +8,8 @@ const audience = 'bulkcast';
 /** Its own: whatever reads tokens without knowing of confined ones refuses it. */
 const watchAudience = 'bulkcast watch';
 const algorithm = 'HS256';
+/** How the text of every token of ours begins. */
+const header = `${Buffer.from(JSON.stringify({ alg: algorithm })).toString('base64url')}.`;
 const maxKnown = 10_000;
 
 /** A JWT that stands for a merchant of one project for `seconds`. */
@@ -69,6 +71,8 @@ export function createTokenReader(secret: string): TokenReader {
 }
 
 async function checkToken(key: Buffer, token: string): Promise<Caller & { readonly expiresAt: Date }> {
+  // The header of a stranger's token would be parsed before the signature is checked, whatever its keys are (see json-text.ts).
+  if (!token.startsWith(header)) throw unauthenticated();
   const { payload } = await jwtVerify(token, key, {
     audience: [audience, watchAudience],
     algorithms: [algorithm],

@@ -1,4 +1,7 @@
 import type { JsonObject } from '../db/json.ts';
+import { ClientError } from '../errors.ts';
+import { findNotFinite } from '../finite.ts';
+import { isStorable, unstorable } from '../tasks/input.ts';
 import { checkHeader, metadataCells, Refusal, readPrice, readRow, readText, required } from './csv-cells.ts';
 import type { MetadataSchema } from './metadata-schemas.ts';
 import { maxSourceId, maxText } from './product-input.ts';
@@ -55,9 +58,20 @@ export function readSkuRow(
 
 function readAttributes(text: string): JsonObject {
   if (text === '') return {};
-  const object = readQuotedObject(text);
+  const object = readObject(text);
   if (object === undefined) {
     throw new Refusal(reason('attributes', "must be an object such as {'color':'blue','ranking':1}", text));
   }
+  if (!isStorable(object)) throw new Refusal(`attributes: ${unstorable}`);
+  if (findNotFinite(object) !== undefined) throw new Refusal(reason('attributes', 'must hold finite numbers', text));
   return object;
+}
+
+function readObject(text: string): JsonObject | undefined {
+  try {
+    return readQuotedObject(text);
+  } catch (error) {
+    if (error instanceof ClientError) throw new Refusal(`attributes: ${error.message}`);
+    throw error;
+  }
 }

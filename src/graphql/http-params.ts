@@ -1,5 +1,5 @@
 import { badInput, ClientError } from '../errors.ts';
-import { checkJson } from '../request-body.ts';
+import { checkJson } from '../json-text.ts';
 import { checkLength } from './limits.ts';
 
 /** The parameters of a GraphQL request, as the GraphQL-over-HTTP specification names them. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { badInput, type ClientError } from '../errors.ts';
-import { checkJson } from '../request-body.ts';
+import { checkJson } from '../json-text.ts';
 import type { FormFile, UploadForm } from '../uploads.ts';
 
 const operationsSchema = z.looseObject({ query: z.string(), variables: z.record(z.string(), z.unknown()).nullish() });

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { ClientError } from '../errors.ts';
-import { checkJson } from '../request-body.ts';
+import { checkJson } from '../json-text.ts';
 
 /**
  * Takes JSON bodies and no others. An empty one is `undefined`, for clients announce JSON and send nothing. A broken one is

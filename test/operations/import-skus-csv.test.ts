@@ -102,6 +102,21 @@ test.each([
     "attributes: must be an object such as {'color':'blue','ranking':1} (actual value is 'size')",
   ],
   [
+    'attributes that cannot be stored',
+    String.raw`mug,b-6,,1,,{'size':'\u0000'},`,
+    'attributes: must not contain NUL or half a surrogate pair',
+  ],
+  [
+    'a number that is not finite',
+    "mug,b-7,,1,,{'size':1e400},",
+    "attributes: must hold finite numbers (actual value is '{'size':1e400}')",
+  ],
+  [
+    'attributes that nest too deep',
+    `mug,b-8,,1,,"{'size':${'['.repeat(5_000)}${']'.repeat(5_000)}}",`,
+    'attributes: The JSON nests deeper than 64 levels',
+  ],
+  [
     'a price that is none',
     'mug,b-5,,free,,,',
     "price: must be a number of major units with at most 2 decimals (actual value is 'free')",

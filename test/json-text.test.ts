@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkJson } from '../src/request-body.ts';
+import { checkJson } from '../src/json-text.ts';
 
 const nested = (levels: number, inside: string) => `${'[{"a":'.repeat(levels / 2)}${inside}${'}]'.repeat(levels / 2)}`;
 
