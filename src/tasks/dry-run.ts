@@ -4,7 +4,7 @@ import { readItems } from './chunks.ts';
 import { countOutcomes, countRows, type DryReport, type ItemOutcome } from './dry-report.ts';
 import { applyIsolated } from './isolate.ts';
 import type { AnyOperation, ApplyContext, Chunk, Failure, ImportedRecords, Outcome } from './operation.ts';
-import { findRecords, namesOf, readImages, settledNames, writeImages } from './records.ts';
+import { findRecords, namesIn, readImages, settledNames, writeImages } from './records.ts';
 
 /**
  * A dry run applies each chunk and rolls it back, in the order of the file. What an earlier chunk would have done to a record that a
@@ -23,7 +23,7 @@ export async function applyDry(
   const { tx, taskId, projectId } = context;
   const records = recordsOf(operation);
   const { kind } = records;
-  const names = namesOf(records, context.parameters, chunk.items);
+  const names = chunk.items.map(namesIn(records, context.parameters));
   const all = [...new Set(names.flat())];
   const counts = await countOutcomes(tx, taskId, chunk.firstRow - 1);
   const remembered = await readRemembered(context, records, all);
@@ -45,22 +45,21 @@ export function watchNames<Item>(
   { records, parameters }: { readonly records: ImportedRecords; readonly parameters: ApplyContext['parameters'] },
   items: Iterable<Item> | AsyncIterable<Item>,
 ): { readonly items: AsyncIterable<Item>; settle(taskId: string, projectId: string): Promise<void> } {
-  const note = async (batch: readonly Item[]) => {
-    const names = namesOf(records, parameters, batch).flat();
-    await sql`insert into dry_run_names select unnest(${names}::text[])`.execute(tx);
-  };
+  const read = namesIn(records, parameters);
+  const note = (names: readonly string[]) => sql`insert into dry_run_names select unnest(${names}::text[])`.execute(tx);
   async function* watched(): AsyncGenerator<Item> {
     await sql`create temporary table dry_run_names (name text collate "C") on commit drop`.execute(tx);
-    let batch: Item[] = [];
+    // Not the items, which can be large.
+    let names: string[] = [];
     for await (const item of items) {
-      batch.push(item);
-      if (batch.length === namesAtOnce) {
-        await note(batch);
-        batch = [];
+      names.push(...read(item));
+      if (names.length >= namesAtOnce) {
+        await note(names);
+        names = [];
       }
       yield item;
     }
-    await note(batch);
+    await note(names);
   }
   const settle = async (taskId: string, projectId: string) => {
     const names = settledNames(records.kind, projectId, sql`dry_run_names`);

@@ -18,14 +18,10 @@ export interface FoundRecord {
 /** Longer names no record can have. */
 const maxNameCharacters = 255;
 
-/** The names of each item's record. */
-export function namesOf(
-  records: ImportedRecords,
-  parameters: JsonObject,
-  items: readonly unknown[],
-): (readonly string[])[] {
+/** Reads the names of an item's record. */
+export function namesIn(records: ImportedRecords, parameters: JsonObject): (item: unknown) => readonly string[] {
   const read = records.names(parameters);
-  return items.map((item) => read.of(item).filter((name): name is string => canBeName(name)));
+  return (item) => read.of(item).filter((name): name is string => canBeName(name));
 }
 
 function canBeName(name: string | null | undefined): boolean {

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Tx } from '../db/client.ts';
 import type { AnyOperation, ApplyContext, Chunk, Failure, Outcome } from './operation.ts';
-import { type FoundRecord, findRecords, namesOf } from './records.ts';
+import { type FoundRecord, findRecords, namesIn } from './records.ts';
 
 /** What an undo task has in its parameters, beside those of the task that it undoes. */
 export const undoParameters = z.object({ undoneTask: z.string() });
@@ -29,7 +29,7 @@ async function deleteRecords(
   if (records === undefined) throw new Error('an operation without records');
   const { tx, projectId, parameters } = context;
   const { undoneTask } = undoParameters.parse(parameters);
-  const names = namesOf(records, parameters, chunk.items);
+  const names = chunk.items.map(namesIn(records, parameters));
   const refused = await readRefusedRows(tx, undoneTask, chunk);
   await records.lock?.(context);
   const wanted = names.filter((_, index) => !refused.has(chunk.firstRow + index)).flat();

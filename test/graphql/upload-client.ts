@@ -4,8 +4,8 @@ import type { TestApp } from '../support/gateway.ts';
 import { fieldPart, filePart, multipartType, textOf } from '../support/multipart.ts';
 import { type Answer, type Headers, post, type ShownError } from './client.ts';
 
-const query = `mutation ($file: File!, $key: String) {
-  importVouchersCsv(input: { file: $file }, idempotencyKey: $key) { task { id counts { total } } userErrors { field message code } }
+const query = `mutation ($file: File!, $key: String, $dryRun: Boolean) {
+  importVouchersCsv(input: { file: $file }, idempotencyKey: $key, dryRun: $dryRun) { task { id counts { total } } userErrors { field message code } }
 }`;
 
 export interface Uploaded {
