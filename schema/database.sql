@@ -573,7 +573,8 @@ CREATE OR REPLACE FUNCTION public.note_task_event()
  LANGUAGE plpgsql
 AS $function$
 declare
-  is_asked boolean := tg_op = 'UPDATE' and (new.state in ('PAUSED', 'CANCELING') or old.state = 'PAUSED' and new.state in ('QUEUED', 'RUNNING'));
+  is_asked boolean := tg_op = 'INSERT' or new.state in ('PAUSED', 'CANCELING')
+    or old.state = 'PAUSED' and new.state in ('QUEUED', 'RUNNING');
 begin
   insert into task_events (task_id, version, state, at, actor, reason)
   values (

@@ -1,6 +1,6 @@
 import { countOutcomes, type OutcomeCounts, type ToldOutcome } from '../tasks/dry-report.ts';
 import { operationOf } from '../tasks/engine.ts';
-import type { Failure } from '../tasks/operation.ts';
+import type { TracedFailure } from '../tasks/failures.ts';
 import { estimatedCompletionOf, progressOf, type Snapshot } from '../tasks/snapshot.ts';
 import { findTaskAhead, hasTurn } from '../tasks/unfinished.ts';
 import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
@@ -12,7 +12,7 @@ import type { TaskList } from './task-lists.ts';
 export function defineProgress(
   builder: Builder,
   enums: Enums,
-  { failures, outcomes }: { readonly failures: TaskList<Failure>; readonly outcomes: TaskList<ToldOutcome> },
+  { failures, outcomes }: { readonly failures: TaskList<TracedFailure>; readonly outcomes: TaskList<ToldOutcome> },
 ): InterfaceType<Snapshot> {
   const counts = defineCounts(builder);
   const outcomeCounts = defineOutcomeCounts(builder);

@@ -1,5 +1,6 @@
 import { type EngineDeps, operationOf } from '../tasks/engine.ts';
-import type { Failure, ResultShape } from '../tasks/operation.ts';
+import type { TracedFailure } from '../tasks/failures.ts';
+import type { ResultShape } from '../tasks/operation.ts';
 import { reportPath, reportsAvailableTill, resultMessageOf } from '../tasks/results.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, FieldBuilder, UnionType } from './builder.ts';
@@ -9,7 +10,7 @@ import type { TaskList } from './task-lists.ts';
 export type ResultType = UnionType<Snapshot>;
 
 /** What an async action leaves behind: one member for each family of the contract that an operation uses. */
-export function defineResults(builder: Builder, failures: TaskList<Failure>): ResultType {
+export function defineResults(builder: Builder, failures: TaskList<TracedFailure>): ResultType {
   const importResult = defineImportResult(builder, failures);
   const countResult = builder.objectRef<Snapshot>('CountResult').implement({
     description: 'What came of an action that touches many resources in one way.',
@@ -24,7 +25,7 @@ export function defineResults(builder: Builder, failures: TaskList<Failure>): Re
   });
 }
 
-function defineImportResult(builder: Builder, failures: TaskList<Failure>) {
+function defineImportResult(builder: Builder, failures: TaskList<TracedFailure>) {
   return builder.objectRef<Snapshot>('ImportResult').implement({
     description: 'What came of an import.',
     fields: (t) => ({
@@ -39,7 +40,7 @@ function defineImportResult(builder: Builder, failures: TaskList<Failure>) {
   });
 }
 
-function defineUpdateResult(builder: Builder, failures: TaskList<Failure>) {
+function defineUpdateResult(builder: Builder, failures: TaskList<TracedFailure>) {
   return builder.objectRef<Snapshot>('BulkUpdateResult').implement({
     description: 'What came of a bulk update.',
     fields: (t) => ({

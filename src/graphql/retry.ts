@@ -1,11 +1,9 @@
-import { takeStart } from '../limits/rate-limits.ts';
 import { retryFailures } from '../tasks/retry.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import { type Builder, costs, type ObjectType } from './builder.ts';
-import { requireCaller } from './context.ts';
+import { followUpArguments, startFollowUp } from './follow-ups.ts';
 import { startCost } from './mutations.ts';
-import { type Payload, withKeyExpiry } from './payloads.ts';
-import { checkTaskId, settleArguments } from './steering.ts';
+import type { Payload } from './payloads.ts';
 
 /** The mutation that tries what a task refused again. */
 export function addRetry(builder: Builder, payload: ObjectType<Payload<Snapshot>>): void {
@@ -29,33 +27,13 @@ export function addRetry(builder: Builder, payload: ObjectType<Payload<Snapshot>
         'items are kept (7 days unless the operator has set another time; then EXPIRED), and not be undone (UNDONE). Failures are tried again once, ' +
         "unless nothing of that has succeeded when it ends (else ALREADY_RETRIED); those of the new task are that one's.",
       args: {
-        id: t.arg.id({ required: true, description: 'The task whose failures are tried again.' }),
+        ...followUpArguments(builder, 'The task whose failures are tried again.'),
         corrections: t.arg({ type: [correction], description: 'Items to take instead of those that failed.' }),
-        idempotencyKey: t.arg.string({
-          description:
-            'Makes it safe to repeat: the same key with the same arguments answers the same task, for 7 days unless the operator has set ' +
-            'another time. 1 to 255 characters.',
-        }),
       },
       ...costs({ own: startCost }),
-      resolve: (_root, { id, corrections, idempotencyKey }, context) => {
-        const caller = requireCaller(context);
-        const { projectId, name: actor } = caller;
-        return withKeyExpiry((keyKept) =>
-          settleArguments(async () => {
-            checkTaskId(id);
-            await takeStart(context.deps.limits, caller);
-            return retryFailures(context.deps.engine, {
-              id,
-              projectId,
-              requestId: context.requestId,
-              actor,
-              corrections: corrections?.map(({ row, item }) => ({ row, item })),
-              idempotencyKey: idempotencyKey ?? undefined,
-              keyKept,
-            });
-          }),
-        );
+      resolve: (_root, { corrections, ...args }, context) => {
+        const items = corrections?.map(({ row, item }) => ({ row, item }));
+        return startFollowUp((deps, request) => retryFailures(deps, { ...request, corrections: items }), args, context);
       },
     }),
   );

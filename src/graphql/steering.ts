@@ -23,18 +23,21 @@ export interface SteeringParts {
 /** The mutations on tasks that are there already; returns the payload that holds a task of either model. */
 export function addSteering(builder: Builder, parts: SteeringParts): ObjectType<Payload<Snapshot>> {
   const payload = definePayload(builder, 'BulkTaskPayload', 'task', parts.tasks.either, parts.userError);
-  addSteer(builder, payload, 'cancelBulkTask', cancelTask, [
+  addSteer(
+    builder,
+    payload,
+    'cancelBulkTask',
+    cancelTask,
     'Ends a task within one chunk: it is CANCELING while items are in hand, then CANCELED. What was applied stays, counted and listed.',
-    'Why, for those who look at the task later; at most 1,000 characters.',
-  ]);
-  addSteer(builder, payload, 'pauseBulkTask', pauseTask, [
+  );
+  addSteer(
+    builder,
+    payload,
+    'pauseBulkTask',
+    pauseTask,
     'Halts a task: the items in hand are done, nothing new begins.',
-    'Why, for those who look at the task later; at most 1,000 characters.',
-  ]);
-  addSteer(builder, payload, 'resumeBulkTask', resumeTask, [
-    'Lets a paused task go on.',
-    'Why, for those who look at the task later; at most 1,000 characters.',
-  ]);
+  );
+  addSteer(builder, payload, 'resumeBulkTask', resumeTask, 'Lets a paused task go on.');
   addCancelMany(builder, parts);
   return payload;
 }
@@ -44,7 +47,7 @@ function addSteer(
   payload: ObjectType<Payload<Snapshot>>,
   name: string,
   steer: (deps: Context['deps']['engine'], request: SteerRequest) => Promise<Snapshot>,
-  [description, reason]: readonly [string, string],
+  description: string,
 ): void {
   builder.mutationField(name, (t) =>
     t.field({
@@ -52,7 +55,7 @@ function addSteer(
       description: `${description} Asking again changes nothing.`,
       args: {
         id: t.arg.id({ required: true, description: 'The task.' }),
-        reason: t.arg.string({ description: reason }),
+        reason: t.arg.string(reasonArgument('the task')),
       },
       ...costs({ own: steerCost }),
       resolve: (_root, args, context) => {
@@ -87,7 +90,7 @@ function addCancelMany(builder: Builder, { filter, userError }: SteeringParts): 
       description: `Cancels the tasks that fit and have neither ended nor been canceled, as \`cancelBulkTask\` does: the ${maxCanceled} oldest at most. When \`count\` is as many, ask again for the rest.`,
       args: {
         filter: t.arg({ type: filter, required: true, description: 'Which tasks; one without any part is refused.' }),
-        reason: t.arg.string({ description: 'Why, for those who look at the tasks later; at most 1,000 characters.' }),
+        reason: t.arg.string(reasonArgument('the tasks')),
       },
       ...costs({ own: 5_000 }),
       resolve: (_root, args, context) => {
@@ -105,6 +108,11 @@ function addCancelMany(builder: Builder, { filter, userError }: SteeringParts): 
       },
     }),
   );
+}
+
+/** The argument that says why. */
+export function reasonArgument(task: 'the task' | 'the tasks' | 'the new task') {
+  return { description: `Why, for those who look at ${task} later; at most 1,000 characters.` };
 }
 
 /** Throws NOT_FOUND for an id that no task can have. */

@@ -1,7 +1,6 @@
 import { type GiftCard, listCards } from '../domain/gift-cards.ts';
 import { listOutcomes, type ToldOutcome } from '../tasks/dry-report.ts';
-import { listFailures } from '../tasks/failures.ts';
-import type { Failure } from '../tasks/operation.ts';
+import { listTracedFailures, type TracedFailure } from '../tasks/failures.ts';
 import type { Snapshot } from '../tasks/snapshot.ts';
 import type { Builder, ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
@@ -33,8 +32,8 @@ interface Reading<Node> {
   readonly cursorOf: (node: Node) => string;
   readonly read: (
     db: Context['deps']['db'],
-    taskId: string,
-    page: { readonly after: string | undefined; readonly limit: number },
+    task: Snapshot,
+    page: { readonly after: readonly string[] | undefined; readonly limit: number },
   ) => Promise<readonly Node[]>;
 }
 
@@ -46,26 +45,32 @@ function listOf<Node>(
   return {
     type,
     ...pageOptions(builder, defaultPage),
-    resolve: ({ id }, page, context) => {
+    resolve: (task, page, context) => {
       requireCaller(context);
       return readPage(page, {
         defaultPage,
         pattern,
         cursorOf,
-        read: (limit, after) => read(context.deps.db, id, { after: after?.[0], limit }),
+        read: (limit, after) => read(context.deps.db, task, { after, limit }),
       });
     },
   };
 }
 
 /** Why items were refused; while the task runs, of those so far. */
-export function defineFailures(builder: Builder, pageInfo: PageInfoType): TaskList<Failure> {
-  const failure = builder.objectRef<Failure>('TaskFailure').implement({
+export function defineFailures(builder: Builder, pageInfo: PageInfoType): TaskList<TracedFailure> {
+  const failure = builder.objectRef<TracedFailure>('TaskFailure').implement({
     description: 'Why one item of a task was refused. The other items went through.',
     fields: (t) => ({
       row: t.exposeInt('row', {
         nullable: true,
         description: 'Which item, counted from 1; the header line of a file is not counted.',
+      }),
+      originalRow: t.exposeInt('originalRow', {
+        nullable: true,
+        description:
+          'In a task that tries failures again: the row of this item in its `parent`. Null in any other task, and when the parent is not ' +
+          'kept any more.',
       }),
       key: t.exposeString('key', {
         nullable: true,
@@ -75,7 +80,7 @@ export function defineFailures(builder: Builder, pageInfo: PageInfoType): TaskLi
       message: t.exposeString('message', { description: 'What is wrong, for people.' }),
     }),
   });
-  const type = defineConnection<Failure>(builder, {
+  const type = defineConnection<TracedFailure>(builder, {
     name: 'TaskFailure',
     listOf: 'failures, in row order',
     pageInfo,
@@ -83,9 +88,12 @@ export function defineFailures(builder: Builder, pageInfo: PageInfoType): TaskLi
     nodes: (t) => t.field({ type: [failure], description: 'The failures, without their cursors.', resolve: nodesOf }),
   });
   return listOf(builder, type, {
-    pattern: /^row:(\d{1,9})$/,
-    cursorOf: ({ row }) => `row:${row}`,
-    read: (db, taskId, { after = '0', limit }) => listFailures(db, taskId, { afterRow: Number(after), limit }),
+    pattern: /^row:(\d{1,9})(?::(\d{1,9}))?$/,
+    cursorOf: ({ row, originalRow }) => (originalRow === null ? `row:${row}` : `row:${row}:${originalRow}`),
+    read: (db, task, { after: [row = '0', originalRow] = [], limit }) => {
+      const after = { row: Number(row), originalRow: originalRow === undefined ? null : Number(originalRow) };
+      return listTracedFailures(db, task, { after, limit });
+    },
   });
 }
 
@@ -122,7 +130,7 @@ export function defineOutcomes(builder: Builder, pageInfo: PageInfoType, enums: 
   return listOf(builder, type, {
     pattern: /^row:(\d{1,9})$/,
     cursorOf: ({ row }) => `row:${row}`,
-    read: (db, taskId, { after = '0', limit }) => listOutcomes(db, taskId, { afterRow: Number(after), limit }),
+    read: (db, { id }, { after: [row = '0'] = [], limit }) => listOutcomes(db, id, { afterRow: Number(row), limit }),
   });
 }
 
@@ -146,6 +154,6 @@ export function defineCards(builder: Builder, pageInfo: PageInfoType): TaskList<
   return listOf(builder, type, {
     pattern: /^card:([0-9a-f]{24})$/,
     cursorOf: ({ id }) => `card:${id}`,
-    read: (db, taskId, { after, limit }) => listCards(db, taskId, { afterId: after, limit }),
+    read: (db, { id }, { after, limit }) => listCards(db, id, { afterId: after?.[0], limit }),
   });
 }

@@ -7,26 +7,27 @@ import { holdItems } from './expiry.ts';
 import { newTaskId } from './ids.ts';
 import type { AnyOperation } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
+import { type KeyedRequest, type Started, startOnce } from './start.ts';
 import { isFinal, priorityOf } from './state.ts';
 import { insertTask, readClock } from './store.ts';
 import { handOut } from './turns.ts';
 import { canUndo } from './undo.ts';
 
-/** What its owner asks to be done with the items of a task that has ended. Asked again, the same task is answered. */
-export interface FollowUpRequest {
+/** What its owner asks to be done with the items of a task that has ended. */
+export interface FollowUpRequest extends KeyedRequest {
+  /** Of that task. */
   readonly id: string;
-  readonly projectId: string;
-  readonly requestId: string;
   /** Who asks: an app id or a merchant. */
   readonly actor: string;
   readonly reason?: string | undefined;
 }
 
 /** Starts the task that a dry run has tried, with the items that are staged already; once, unless that one FAILED or was canceled.
- *  Throws BAD_USER_INPUT when it is no dry run, or has not SUCCEEDED. */
+ *  Throws BAD_USER_INPUT when it is no dry run, or has not SUCCEEDED, IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED. */
 export async function runDryRun(deps: EngineDeps, request: FollowUpRequest): Promise<Snapshot> {
   return followUp(deps, request, {
     kind: 'RUN',
+    name: 'tasks.run_dry_run',
     check({ kind, state }) {
       if (kind !== 'DRY_RUN') throw badInput(['id'], 'NO_DRY_RUN', 'This task is no dry run');
       if (state !== 'SUCCEEDED') throw badInput(['id'], 'NOT_SUCCEEDED', `A dry run that is ${state} cannot be run`);
@@ -37,10 +38,12 @@ export async function runDryRun(deps: EngineDeps, request: FollowUpRequest): Pro
 }
 
 /** Starts a task that takes back what this one did, where nothing has used it: its rows are those of the undone task. Once, unless
- *  the undo FAILED or was canceled. Throws BAD_USER_INPUT when there is nothing that can be taken back, or the task has not ended. */
+ *  the undo FAILED or was canceled. Throws BAD_USER_INPUT when there is nothing that can be taken back, or the task has not ended,
+ *  IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED. */
 export async function undoTask(deps: EngineDeps, request: FollowUpRequest): Promise<Snapshot> {
   return followUp(deps, request, {
     kind: 'UNDO',
+    name: 'tasks.undo',
     check({ kind, state, succeeded }, operation) {
       if (!isFinal(state)) throw badInput(['id'], 'NOT_ENDED', `A task that is ${state} cannot be undone yet`);
       if (kind !== 'RUN' || !canUndo(operation)) {
@@ -54,38 +57,28 @@ export async function undoTask(deps: EngineDeps, request: FollowUpRequest): Prom
 
 interface FollowUp {
   readonly kind: 'RUN' | 'UNDO';
+  /** Stored with an idempotency key: never changed. */
+  readonly name: string;
   check(parent: Snapshot, operation: AnyOperation): void;
   settle(tx: Tx, parent: Snapshot, operation: AnyOperation): Promise<Snapshot['parameters']>;
 }
 
 async function followUp(deps: EngineDeps, request: FollowUpRequest, what: FollowUp): Promise<Snapshot> {
-  const { task, isNew } = await deps.db.transaction().execute(async (tx) => {
+  const { id, reason } = request;
+  const asked = { operation: what.name, input: { id, reason } };
+  return startOnce(deps, request, asked, async (tx): Promise<Started> => {
     const row = await takeParent(tx, request);
     const parent = toSnapshot(row);
     const operation = operationOf(deps.operations, parent.operation);
     what.check(parent, operation);
-    const before = await findStanding(tx, parent.id, what.kind);
+    const before = await findStanding(tx, id, what.kind);
     if (before !== undefined) return { task: before, isNew: false };
     const parameters = await what.settle(tx, parent, operation);
-    const written = await writeFollowUp(tx, row, { ...request, kind: what.kind, parameters });
-    await deps.entered(tx, written);
+    const task = await writeFollowUp(tx, row, { ...request, kind: what.kind, parameters });
+    await deps.entered(tx, task);
     await handOut(deps, tx, request.projectId);
-    return { task: written, isNew: true };
+    return { task, isNew: true };
   });
-  if (isNew) {
-    const { id, kind, operation, total, requestId, parentId: parent } = task;
-    deps.log.info('task.started', {
-      task: id,
-      kind,
-      operation,
-      total,
-      project: task.projectId,
-      request: requestId,
-      parent,
-    });
-    deps.publish(task);
-  }
-  return task;
 }
 
 /** Takes a project's task for this transaction, so that of two requests one finds what the other has started. Throws BAD_USER_INPUT

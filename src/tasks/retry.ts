@@ -4,11 +4,11 @@ import { badInput } from '../errors.ts';
 import { readItems } from './chunks.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import { holdItems } from './expiry.ts';
-import { findStanding, takeParent } from './follow-ups.ts';
-import { isStorable } from './input.ts';
+import { type FollowUpRequest, findStanding, takeParent } from './follow-ups.ts';
+import { isStorable, unstorable } from './input.ts';
 import type { Plan } from './operation.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
-import { checkKey, oncePerKey, stageTask } from './start.ts';
+import { stageTask, startOnce } from './start.ts';
 import { isFinal } from './state.ts';
 import { readClock } from './store.ts';
 import { handOut } from './turns.ts';
@@ -20,15 +20,7 @@ export interface CorrectedItem {
   readonly item: unknown;
 }
 
-export interface RetryRequest {
-  /** The task whose failures are to be tried again. */
-  readonly id: string;
-  readonly projectId: string;
-  readonly requestId: string;
-  readonly actor: string;
-  readonly idempotencyKey?: string | undefined;
-  /** Told until when the key stands for the new task. */
-  readonly keyKept?: ((until: Date) => void) | undefined;
+export interface RetryRequest extends FollowUpRequest {
   readonly corrections?: readonly CorrectedItem[] | undefined;
 }
 
@@ -37,32 +29,17 @@ export interface RetryRequest {
  * undone nor tried again already, and its items must still be kept. Throws BAD_USER_INPUT otherwise, IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
  */
 export async function retryFailures(deps: EngineDeps, request: RetryRequest): Promise<Snapshot> {
-  const { id, projectId, idempotencyKey: key, corrections = [] } = request;
-  checkKey(key);
-  const { task, isNew, keyExpiresAt } = await deps.db.transaction().execute((tx) => {
-    // Stored with the key: never changed.
-    const operation = 'tasks.retry_failures';
-    const scope = key === undefined ? undefined : { projectId, operation, key, keepDays: deps.keepKeysDays };
-    return oncePerKey(tx, scope, { id, corrections }, () => writeRetry(deps, tx, request));
-  });
-  if (keyExpiresAt !== undefined) request.keyKept?.(keyExpiresAt);
-  if (isNew) {
-    const { operation, total, requestId } = task;
-    deps.log.info('task.started', {
-      task: task.id,
-      operation,
-      total,
-      project: projectId,
-      request: requestId,
-      parent: id,
-    });
-    deps.publish(task);
-  }
-  return task;
+  const { id, corrections = [], reason } = request;
+  // Keys that are kept know of no reason where none was given.
+  const input = { id, corrections, ...(reason !== undefined && { reason }) };
+  return startOnce(deps, request, { operation: 'tasks.retry_failures', input }, async (tx) => ({
+    task: await writeRetry(deps, tx, request),
+    isNew: true,
+  }));
 }
 
 async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Promise<Snapshot> {
-  const { projectId, requestId, actor } = request;
+  const { projectId, requestId, actor, reason } = request;
   const parent = await takeRetryable(tx, request);
   const operation = operationOf(deps.operations, parent.operation);
   const createdAt = await readClock(tx);
@@ -80,6 +57,7 @@ async function writeRetry(deps: EngineDeps, tx: Tx, request: RetryRequest): Prom
       createdAt,
       priority: parent.priority,
       startedBy: actor,
+      reason,
       parentId: parent.id,
       kind: parent.kind,
     },
@@ -125,9 +103,8 @@ async function planItems(tx: Tx, parent: Snapshot, corrections: ReadonlyMap<numb
   const rows = await findFailedRows(tx, parent.id, [...corrections.keys()]);
   for (const [index, [row, item]] of [...corrections].entries()) {
     const where = ['corrections', index] as const;
-    if (!rows.has(row))
-      throw badInput([...where, 'row'], 'NO_FAILURE', `Row ${row} has not failed, or stands twice`, row);
-    if (!isStorable(item)) throw badInput([...where, 'item'], 'INVALID', 'A text must not contain NUL');
+    if (!rows.has(row)) throw badInput([...where, 'row'], 'NO_FAILURE', `Row ${row} has not failed`, row);
+    if (!isStorable(item)) throw badInput([...where, 'item'], 'INVALID', `A text ${unstorable}`);
   }
   const [first] = await readChunks(tx, parent.id, -1);
   if (first === undefined) throw new Error(`the task ${parent.id} has failures and no items`);

@@ -13,15 +13,19 @@ import type { TaskPriority } from './state.ts';
 import { insertTask, markRunning, type NewTask, readClock, readTask } from './store.ts';
 import { handOut } from './turns.ts';
 
-export interface StartRequest {
-  readonly operation: AnyOperation;
-  /** Already valid by the operation's schema. */
-  readonly input: unknown;
+/** Who asks for a task, and the key that makes it safe to ask again. */
+export interface KeyedRequest {
   readonly projectId: string;
   readonly requestId: string;
   readonly idempotencyKey?: string | undefined;
   /** Told until when the key stands for this task, before the start is answered. */
   readonly keyKept?: ((until: Date) => void) | undefined;
+}
+
+export interface StartRequest extends KeyedRequest {
+  readonly operation: AnyOperation;
+  /** Already valid by the operation's schema. */
+  readonly input: unknown;
   /** Goes before the project's tasks of a lower one. */
   readonly priority?: TaskPriority | undefined;
   /** Who asks: an app id or a merchant. */
@@ -40,42 +44,56 @@ const maxKeyLength = 255;
  * IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
  */
 export async function startTask(deps: EngineDeps, request: StartRequest): Promise<Snapshot> {
-  checkKey(request.idempotencyKey);
+  const { operation, input, isDryRun } = request;
+  const asked = { operation: isDryRun ? `${operation.name} (dry run)` : operation.name, input };
+  return startOnce(deps, request, asked, async (tx, read) => ({
+    task: await writeTask(deps, tx, request, read),
+    isNew: true,
+  }));
+}
+
+/** What a start comes to: a new task, or one that was there and does instead. */
+export interface Started {
+  readonly task: Snapshot;
+  readonly isNew: boolean;
+}
+
+/**
+ * Runs `write` in one transaction, and logs and publishes a new task after it. With an idempotency key that was used for the same
+ * `operation` (stored with the key: never changed) and input before, returns that task instead. Throws what `write` does,
+ * IDEMPOTENCY_KEY_IN_USE or IDEMPOTENCY_KEY_REUSED.
+ */
+export async function startOnce<Input>(
+  deps: EngineDeps,
+  { projectId, idempotencyKey: key, keyKept }: KeyedRequest,
+  { operation, input }: { readonly operation: string; readonly input: Input },
+  write: (tx: Tx, input: Input) => Promise<Started>,
+): Promise<Snapshot> {
+  checkKey(key);
+  const scope = key === undefined ? undefined : { projectId, operation, key, keepDays: deps.keepKeysDays };
   const { task, isNew, keyExpiresAt } = await deps.db
     .transaction()
-    .execute((tx) => startInTransaction(deps, tx, request));
-  if (keyExpiresAt !== undefined) request.keyKept?.(keyExpiresAt);
+    .execute((tx) => oncePerKey(tx, scope, input, (read) => write(tx, read)));
+  if (keyExpiresAt !== undefined) keyKept?.(keyExpiresAt);
   if (isNew) {
-    deps.log.info('task.started', {
-      task: task.id,
-      operation: task.operation,
-      total: task.total,
-      project: task.projectId,
-      request: task.requestId,
-    });
+    logStart(deps, task);
     deps.publish(task);
   }
   return task;
 }
 
-async function startInTransaction(deps: EngineDeps, tx: Tx, request: StartRequest) {
-  const { operation, projectId, idempotencyKey: key } = request;
-  // Stored with the key: never changed.
-  const name = request.isDryRun ? `${operation.name} (dry run)` : operation.name;
-  const keepDays = deps.keepKeysDays;
-  const scope = key === undefined ? undefined : { projectId, operation: name, key, keepDays };
-  return oncePerKey(tx, scope, request.input, (input) => writeTask(deps, tx, request, input));
+function logStart({ log }: EngineDeps, task: Snapshot): void {
+  const { id, kind, operation, total, projectId: project, requestId: request, parentId } = task;
+  log.info('task.started', { task: id, kind, operation, total, project, request, parent: parentId ?? undefined });
 }
 
-/** Writes a task, unless the key was used for the same input before: then it is that task. Throws IDEMPOTENCY_KEY_IN_USE or
- *  IDEMPOTENCY_KEY_REUSED. */
-export async function oncePerKey<Input>(
+async function oncePerKey<Input>(
   tx: Tx,
   scope: (IdempotencyScope & { readonly keepDays: number }) | undefined,
   given: Input,
-  write: (input: Input) => Promise<Snapshot>,
-): Promise<{ task: Snapshot; isNew: boolean; keyExpiresAt?: Date }> {
-  if (scope === undefined) return { task: await write(given), isNew: true };
+  write: (input: Input) => Promise<Started>,
+): Promise<Started & { readonly keyExpiresAt?: Date }> {
+  if (scope === undefined) return write(given);
   const before = await reserveKey(tx, scope);
   const { input, fingerprint } = fingerprintInput(given);
   if (before !== undefined) {
@@ -84,9 +102,9 @@ export async function oncePerKey<Input>(
     if (task === undefined) throw new Error(`the task ${before.taskId} of an idempotency key is gone`);
     return { task, isNew: false, keyExpiresAt: before.expiresAt };
   }
-  const task = await write(input);
-  const use = { taskId: task.id, fingerprint: await fingerprint() };
-  return { task, isNew: true, keyExpiresAt: await keepKey(tx, scope, use, scope.keepDays) };
+  const started = await write(input);
+  const use = { taskId: started.task.id, fingerprint: await fingerprint() };
+  return { ...started, keyExpiresAt: await keepKey(tx, scope, use, scope.keepDays) };
 }
 
 async function writeTask(deps: EngineDeps, tx: Tx, request: StartRequest, input: unknown): Promise<Snapshot> {
@@ -145,7 +163,7 @@ async function applyAll(
 }
 
 /** Throws BAD_USER_INPUT unless it can be an idempotency key. */
-export function checkKey(key: string | undefined): void {
+function checkKey(key: string | undefined): void {
   if (key === undefined || (key.length >= 1 && key.length <= maxKeyLength && isStorable(key))) return;
   const message = `An Idempotency-Key has 1 to ${maxKeyLength} characters`;
   throw new ClientError('BAD_USER_INPUT', message, {

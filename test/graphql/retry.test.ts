@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { runCsvMutation } from '../support/csv-mutation.ts';
+import { followedUp, runImport } from '../support/dry-runs.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
 import { ask, importVouchers, issueCards, succeeded } from './client.ts';
 
@@ -11,8 +12,8 @@ interface Retried {
   };
 }
 
-const retry = `mutation ($id: ID!, $corrections: [CorrectedItemInput!], $key: String) {
-  retried: retryBulkTaskFailures(id: $id, corrections: $corrections, idempotencyKey: $key) {
+const retry = `mutation ($id: ID!, $corrections: [CorrectedItemInput!], $key: String, $reason: String) {
+  retried: retryBulkTaskFailures(id: $id, corrections: $corrections, idempotencyKey: $key, reason: $reason) {
     task { ... on TaskProgress { id parent { id } counts { total } } } userErrors { field code } } }`;
 
 let app: TestApp;
@@ -68,6 +69,24 @@ test('the failed items make a task of their own, some of them corrected, and the
   expect(await read(id)).toMatchObject({ children: [{ id: child }] });
   expect(await tryAgain(id)).toMatchObject({ task: null, userErrors: [{ field: ['id'], code: 'ALREADY_RETRIED' }] });
   expect((await tryAgain(child)).task?.counts).toEqual({ total: 1 });
+});
+
+test('a second try tells who asked for it and why', async () => {
+  const id = await importSome('why');
+  expect(await tryAgain(id, { reason: 'x'.repeat(1_001) })).toEqual({
+    task: null,
+    userErrors: [{ field: ['reason'], code: 'INVALID' }],
+  });
+  const { task } = await tryAgain(id, { reason: 'mended upstream' });
+  const query = `query ($id: ID!) { bulkTask(id: $id) { ... on TaskProgress {
+    changedBy changeReason timeline { state actor reason } } } }`;
+  const { data } = await ask<{ bulkTask: { timeline: object[] } }>(app, query, { id: task?.id });
+  expect(data).toMatchObject({ bulkTask: { changedBy: app.project.appId, changeReason: 'mended upstream' } });
+  expect(data.bulkTask.timeline[0]).toEqual({
+    state: 'QUEUED',
+    actor: app.project.appId,
+    reason: 'mended upstream',
+  });
 });
 
 test('the same key gives the same task, with other corrections it is refused', async () => {
@@ -150,4 +169,100 @@ test('cards of the second try get ids of their own', async () => {
   const { rows } = await sql`select customer_email from gift_cards where customer_email like '%@example.com'
     order by customer_email`.execute(app.app.db);
   expect(rows).toEqual([{ customer_email: 'good@example.com' }, { customer_email: 'mended@example.com' }]);
+});
+
+describe('the original row of a failure', () => {
+  interface Listed {
+    readonly row: number;
+    readonly originalRow: number | null;
+    readonly key: string;
+  }
+  interface Page {
+    readonly nodes: readonly Listed[];
+    readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+  }
+
+  async function readPage(id: string, first = 1_000, after: string | null = null): Promise<Page> {
+    const query = `query ($id: ID!, $first: Int, $after: String) { bulkTask(id: $id) { ... on TaskProgress {
+      failures(first: $first, after: $after) { nodes { row originalRow key } pageInfo { hasNextPage endCursor } } } } }`;
+    const { data } = await ask<{ bulkTask: { failures: Page } }>(app, query, { id, first, after });
+    return data.bulkTask.failures;
+  }
+
+  const readAll = async (id: string, first?: number) => {
+    const nodes: Listed[] = [];
+    for (let page = await readPage(id, first); ; page = await readPage(id, first, page.pageInfo.endCursor)) {
+      nodes.push(...page.nodes);
+      if (!page.pageInfo.hasNextPage) return nodes;
+    }
+  };
+
+  const voucher = (code: string, amount: number) => ({ code, type: 'GIFT_VOUCHER', gift: { amount } });
+
+  /** Codes tell the row; every third is refused. */
+  const importMany = (prefix: string, dryRun = false) => {
+    const vouchers = Array.from({ length: 30 }, (_, index) =>
+      voucher(`${prefix}-${index + 1}`, index % 3 === 2 ? -1 : 1),
+    );
+    return runImport(app, 'importVouchers', vouchers, { field: 'vouchers', dryRun });
+  };
+
+  const retried = async (id: string, ...rows: number[]) => {
+    const corrections = rows.map((row) => ({ row, item: voucher(`mended-${id}-${row}`, 1) }));
+    const child = (await tryAgain(id, { corrections })).task?.id ?? '';
+    await succeeded(app, child);
+    return child;
+  };
+
+  /** Of the keys that are to be listed: the number in each is the row. */
+  const rowsIn = (failures: readonly Listed[]) => failures.map(({ key }) => Number(key.split('-').at(-1)));
+
+  test('is that of the item in the task that is tried again, page by page', async () => {
+    const { id } = await importMany('origin');
+    const all = await readAll(id);
+    expect(all.map(({ row, originalRow }) => [row, originalRow])).toEqual(rowsIn(all).map((row) => [row, null]));
+    const child = await retried(id, 3, 12, 15, 30);
+    for (const size of [1, 2, 4, 1_000]) {
+      const failures = await readAll(child, size);
+      expect(failures.map(({ row }) => row)).toEqual([2, 3, 6, 7, 8, 9]);
+      expect(failures.map(({ originalRow }) => originalRow)).toEqual([6, 9, 18, 21, 24, 27]);
+      expect(rowsIn(failures)).toEqual([6, 9, 18, 21, 24, 27]);
+    }
+    const grandchild = await retried(child, 6);
+    expect(await readAll(grandchild, 2)).toMatchObject(
+      [2, 3, 7, 8, 9].map((originalRow, index) => ({ row: [1, 2, 4, 5, 6][index], originalRow })),
+    );
+  });
+
+  test('is told after a cursor that knows none, and is null once the first task is gone', async () => {
+    const { id } = await importMany('gone');
+    const child = await retried(id, 3);
+    const plain = Buffer.from('row:4').toString('base64url');
+    expect((await readPage(child, 2, plain)).nodes).toMatchObject([
+      { row: 5, originalRow: 15 },
+      { row: 6, originalRow: 18 },
+    ]);
+    const { endCursor } = (await readPage(child, 3)).pageInfo;
+    await sql`delete from tasks where id = ${id}`.execute(app.app.db);
+    expect((await readPage(child, 2, endCursor)).nodes).toMatchObject([
+      { row: 5, originalRow: null },
+      { row: 6, originalRow: null },
+    ]);
+    expect((await readAll(child)).map(({ row }) => row)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  test('is null where the rows are those of the parent: of a dry run that is run, and of an undo', async () => {
+    const dry = await importMany('dry', true);
+    const again = await retried(dry.id, 3);
+    expect((await readPage(again, 1)).nodes).toMatchObject([{ row: 2, originalRow: 6 }]);
+    const run = await followedUp(app, 'runDryRun', dry.id);
+    const failures = await readAll(run.id);
+    expect(failures.map(({ row, originalRow }) => [row, originalRow])).toEqual(
+      rowsIn(failures).map((row) => [row, null]),
+    );
+    expect(failures).toHaveLength(10);
+    await sql`update vouchers set redeemed_amount = 1 where code = 'dry-2'`.execute(app.app.db);
+    const undo = await followedUp(app, 'undoBulkTask', run.id);
+    expect(await readAll(undo.id)).toEqual([{ row: 2, originalRow: null, key: 'dry-2' }]);
+  });
 });
