@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import { createLog } from '../../src/log.ts';
 import { openRedisBus } from '../../src/progress/redis-bus.ts';
-import { estimatedCompletionOf, progressOf, type Snapshot } from '../../src/tasks/snapshot.ts';
+import { estimatedCompletionOf, progressOf, rateOf, type Snapshot } from '../../src/tasks/snapshot.ts';
 
 /** What resolvers of a peer return for a task: every field of a document, ready. */
 export type View = ReturnType<typeof toView>;
@@ -52,7 +52,7 @@ export function toView(snapshot: Snapshot) {
     version,
     progress: progressOf(snapshot),
     counts: { total, processed, succeeded, failed },
-    ratePerSecond: snapshot.ratePerSecond,
+    ratePerSecond: rateOf(snapshot),
     createdAt: snapshot.createdAt,
     startedAt: snapshot.startedAt,
     updatedAt: snapshot.updatedAt,

@@ -1,7 +1,7 @@
 import { countOutcomes, type OutcomeCounts, type ToldOutcome } from '../tasks/dry-report.ts';
 import { operationOf } from '../tasks/engine.ts';
 import type { TracedFailure } from '../tasks/failures.ts';
-import { estimatedCompletionOf, progressOf, type Snapshot } from '../tasks/snapshot.ts';
+import { estimatedCompletionOf, progressOf, rateOf, type Snapshot } from '../tasks/snapshot.ts';
 import { findTaskAhead, hasTurn } from '../tasks/unfinished.ts';
 import { type Builder, costs, type FieldBuilder, type InterfaceType, type ObjectType } from './builder.ts';
 import { type Context, requireCaller } from './context.ts';
@@ -19,7 +19,7 @@ export function defineProgress(
   return builder.interfaceRef<Snapshot>('TaskProgress').implement({
     description:
       'What every bulk task tells, whichever model it belongs to. All of it is as of one `version`: the same on a query, ' +
-      'a push and a REST poll.',
+      'a push and a REST poll. Only `ratePerSecond` and `estimatedCompletionAt` look at the clock besides, and become null when they are too old to be told.',
     resolveType: typeNameOf,
     fields: (t) => ({
       id: t.exposeID('id', {
@@ -46,8 +46,9 @@ export function defineProgress(
         nullable: true,
         description:
           'Items a second: while it runs, of the last ten seconds or so; once it has ended, on average, pauses included. Null before ' +
-          'there is a measurement of a second, and while it is paused.',
-        resolve: (task) => task.ratePerSecond,
+          'there is a measurement of a second, while it is paused, and when it stalls: when nothing was processed for half a minute, or ' +
+          'for three times as long as its chunks take. Then it is measured anew. Nothing is pushed when it becomes null.',
+        resolve: rateOf,
       }),
       waitingReason: t.string({
         nullable: true,
@@ -111,7 +112,8 @@ function momentFields(t: Pick<FieldBuilder<Snapshot>, 'expose' | 'field'>) {
     estimatedCompletionAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When a RUNNING task will end if it goes on at `ratePerSecond`; null when that cannot be told.',
+      description:
+        'When a RUNNING task will end if it goes on at `ratePerSecond`; null when that cannot be told, or has passed.',
       resolve: estimatedCompletionOf,
     }),
   };

@@ -36,7 +36,7 @@ const message = z.compile(
     parentId: z.string().nullable(),
     changedBy: z.string().nullable(),
     changeReason: z.string().nullable(),
-    ratePerSecond: z.number().nonnegative().nullable(),
+    rate: z.object({ perSecond: z.number().nonnegative(), until: time.nullable() }).nullable(),
     createdAt: time,
     startedAt: time.nullable(),
     updatedAt: time,

@@ -1,5 +1,5 @@
 import { notFound } from '../errors.ts';
-import type { Snapshot } from '../tasks/snapshot.ts';
+import { rateHoldsUntil, type Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
 import type { Feeds, TaskWatch } from './feeds.ts';
 import { createRenderer, type Render, type Renderer } from './renderer.ts';
@@ -56,11 +56,19 @@ interface Group<Message> {
   readonly watch: TaskWatch;
   readonly renderer: Renderer;
   readonly members: Set<Member<Message>>;
-  newest: { readonly version: number; readonly isFinal: boolean; readonly message: Message } | undefined;
+  newest: Newest<Message> | undefined;
   /** Everybody is to have this version. A newer one may have been rendered for those who have just joined. */
   dueVersion: number;
   /** Those who have read a version that is being rendered. */
   joining: { readonly member: Member<Message>; readonly version: number }[];
+}
+
+interface Newest<Message> {
+  readonly version: number;
+  readonly isFinal: boolean;
+  readonly message: Message;
+  /** When it is too old for those who join, in epoch milliseconds. */
+  readonly until: number;
 }
 
 interface Member<Message> {
@@ -125,7 +133,7 @@ function admit<Message>(state: State<Message>, member: Member<Message>, task: Sn
     return;
   }
   member.sentVersion = task.version - 1;
-  if (group.newest === undefined || group.newest.version < task.version) {
+  if (!hasNow(group, task)) {
     group.joining.push({ member, version: task.version });
     group.renderer.offer(task);
   } else {
@@ -133,10 +141,17 @@ function admit<Message>(state: State<Message>, member: Member<Message>, task: Sn
   }
 }
 
+/** Whether this snapshot has been rendered, or a newer one, and can still be told. */
+function hasNow<Message>({ newest }: Group<Message>, { version }: Snapshot): boolean {
+  if (newest === undefined) return false;
+  return newest.version > version || (newest.version === version && newest.until > Date.now());
+}
+
 function publish<Message>(state: State<Message>, group: Group<Message>, snapshot: Snapshot, message: Message): void {
   const { version } = snapshot;
-  if (group.newest !== undefined && group.newest.version >= version) return;
-  group.newest = { version, isFinal: isFinal(snapshot.state), message };
+  const { newest } = group;
+  if (newest !== undefined && (newest.version > version || newest.isFinal)) return;
+  group.newest = { version, isFinal: isFinal(snapshot.state), message, until: rateHoldsUntil(snapshot) };
   // Whoever joins from now on finds the end by reading the task.
   if (group.newest.isFinal) close(state, group);
   sendSoon(state, group);

@@ -109,7 +109,8 @@ function answer(
 }
 
 function sendBody(body: PollBody, limits: readonly string[], { request: { headers }, response }: Exchange): Status {
-  const { tag, text, length, retryAfter, validity } = body;
+  const { tag, text, length, validity } = body;
+  const retryAfter = body.retryAfter();
   const head = ['x-request-id', newRequestId(), 'etag', tag, 'cache-control', pollCaching, ...limits];
   if (retryAfter !== null) head.push('retry-after', retryAfter);
   const hasIt = matchesTag(headers['if-none-match'], tag) && validity.copiesUntil > Date.now();

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../tasks/snapshot.ts';
+import { rateOf, type Snapshot } from '../tasks/snapshot.ts';
 import { isFinal } from '../tasks/state.ts';
 
 /** How one wire model tells a task. */
@@ -22,8 +22,8 @@ export interface PollBody {
   readonly text: string;
   /** Bytes of the text. */
   readonly length: string;
-  /** Whole seconds, for the header Retry-After; null of a final state. */
-  readonly retryAfter: string | null;
+  /** For the header Retry-After, as of now: `retryAfterOf` the task. */
+  retryAfter(): string | null;
   readonly validity: Validity;
 }
 
@@ -74,11 +74,12 @@ export function tagOf(task: Snapshot, isConfined: boolean): string {
   return isConfined ? `"${task.version}-watch"` : `"${task.version}"`;
 }
 
-/** In how many seconds to ask again: when the task will have ended at its rate so far, 1 to 30; while it is paused, after the longest; null when it has ended. */
+/** In how many whole seconds to ask again: when the task will have ended at its rate of late, 1 to 30; 1 without a rate; while it is
+ *  paused, after the longest; null when it has ended. */
 export function retryAfterOf(task: Snapshot): string | null {
   if (isFinal(task.state)) return null;
   if (task.state === 'PAUSED') return String(longestRetrySeconds);
-  const rate = task.ratePerSecond;
+  const rate = rateOf(task);
   const seconds = rate === null ? 1 : Math.ceil((task.total - task.processed) / rate);
   return String(Math.min(Math.max(seconds, 1), longestRetrySeconds));
 }
@@ -93,7 +94,7 @@ async function describe(model: PollModel, task: Snapshot, isConfined: boolean): 
     tag: tagOf(task, isConfined),
     text,
     length: String(Buffer.byteLength(text)),
-    retryAfter: retryAfterOf(task),
+    retryAfter: () => retryAfterOf(task),
     validity,
   };
 }

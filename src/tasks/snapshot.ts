@@ -1,4 +1,5 @@
 import type { JsonObject, TaskRow } from '../db/tables.ts';
+import { type Rate, readRate } from './rate.ts';
 import { isFinal, priorityOf, type TaskKind, type TaskModel, type TaskPriority, type TaskState } from './state.ts';
 
 /** A task as of one version: what the bus carries, what is pushed and what a poll answers. */
@@ -27,8 +28,8 @@ export interface Snapshot {
   /** Who last paused, resumed or canceled it, and why. */
   readonly changedBy: string | null;
   readonly changeReason: string | null;
-  /** Items a second, smoothed while it runs, the average once it has ended; null before there is a measurement. */
-  readonly ratePerSecond: number | null;
+  /** Smoothed while it runs, the average once it has ended; null before there is a measurement. */
+  readonly rate: Rate | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly updatedAt: Date;
@@ -55,7 +56,7 @@ export function toSnapshot(row: TaskRow): Snapshot {
     parentId: row.parent_id,
     changedBy: row.changed_by,
     changeReason: row.change_reason,
-    ratePerSecond: rateOf(row),
+    rate: readRate(row),
     createdAt: row.created_at,
     startedAt: row.started_at,
     updatedAt: row.updated_at,
@@ -70,19 +71,26 @@ export function progressOf(snapshot: Snapshot): number {
   return Math.min(Math.floor((snapshot.processed / snapshot.total) * 10_000) / 100, 99.99);
 }
 
-/** Less than this is no measurement. */
-const leastSeconds = 1;
-
-function rateOf(row: TaskRow): number | null {
-  if (row.state === 'RUNNING') return row.rate_seconds >= leastSeconds ? row.rate_items / row.rate_seconds : null;
-  if (row.completed_at === null || row.started_at === null || row.processed === 0) return null;
-  const seconds = (row.completed_at.getTime() - row.started_at.getTime()) / 1000;
-  return seconds > 0 ? row.processed / seconds : null;
+/** Items a second; null when that has not been measured of late. By this process's clock, as the two below. */
+export function rateOf({ rate }: Snapshot): number | null {
+  return rate !== null && untilMs(rate) > Date.now() ? rate.perSecond : null;
 }
 
-/** When a RUNNING task will end if it goes on as of late; null when that cannot be told. */
+/** When a RUNNING task will end if it goes on as of late; null when that cannot be told, or has passed. */
 export function estimatedCompletionOf(snapshot: Snapshot): Date | null {
-  const { state, ratePerSecond, total, processed, updatedAt } = snapshot;
-  if (state !== 'RUNNING' || ratePerSecond === null || ratePerSecond === 0) return null;
-  return new Date(updatedAt.getTime() + ((total - processed) / ratePerSecond) * 1000);
+  const { state, total, processed, updatedAt } = snapshot;
+  const rate = rateOf(snapshot);
+  if (state !== 'RUNNING' || rate === null || rate === 0) return null;
+  const end = new Date(updatedAt.getTime() + ((total - processed) / rate) * 1000);
+  return end.getTime() > Date.now() ? end : null;
+}
+
+/** Until when both of these are as they are now, in epoch milliseconds, unless there is a newer version. */
+export function rateHoldsUntil(snapshot: Snapshot): number {
+  if (snapshot.rate === null || rateOf(snapshot) === null) return Number.POSITIVE_INFINITY;
+  return Math.min(untilMs(snapshot.rate), estimatedCompletionOf(snapshot)?.getTime() ?? Number.POSITIVE_INFINITY);
+}
+
+function untilMs({ until }: Rate): number {
+  return until?.getTime() ?? Number.POSITIVE_INFINITY;
 }

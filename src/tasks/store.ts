@@ -1,6 +1,7 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Database, Tx } from '../db/client.ts';
 import type { JsonObject, Tables, TaskRow } from '../db/tables.ts';
+import { measureChunk } from './rate.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
 import { type TaskKind, type TaskModel, type TaskPriority, type TaskState, taskPriorities } from './state.ts';
 
@@ -165,8 +166,7 @@ export async function countChunk(tx: Tx, id: string, succeeded: number, failed: 
       processed: eb('processed', '+', succeeded + failed),
       version: eb('version', '+', 1),
       updated_at: changedAt,
-      rate_items: sql<number>`rate_items * ${fading} + ${succeeded + failed}`,
-      rate_seconds: sql<number>`rate_seconds * ${fading} + ${sinceLast}`,
+      ...measureChunk(succeeded + failed),
       rate_at: sql<Date>`clock_timestamp()`,
       state: sql<TaskState>`case when ${isLast} then 'SUCCEEDED' else state end`,
       completed_at: sql<Date | null>`case when ${isLast} then ${changedAt} end`,
@@ -178,11 +178,6 @@ export async function countChunk(tx: Tx, id: string, succeeded: number, failed: 
   if (row === undefined) throw new TaskEnded();
   return toSnapshot(row);
 }
-
-/** What is so many seconds old counts 1/e in the rate. */
-const rateMemorySeconds = 10;
-const sinceLast = sql<number>`greatest(extract(epoch from clock_timestamp() - coalesce(rate_at, clock_timestamp())), 0)`;
-const fading = sql<number>`exp(-${sinceLast} / ${rateMemorySeconds}::double precision)`;
 
 /** The task ended while a chunk of it was in hand: nothing of the chunk must stay. */
 export class TaskEnded extends Error {

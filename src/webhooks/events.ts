@@ -11,7 +11,7 @@ import {
   operationStatusOf,
   processingTimeOf,
 } from '../tasks/results.ts';
-import { estimatedCompletionOf, progressOf, type Snapshot } from '../tasks/snapshot.ts';
+import { estimatedCompletionOf, progressOf, rateOf, type Snapshot } from '../tasks/snapshot.ts';
 
 /** What an endpoint can be told: each state that a task enters. Progress is not among them: it is for subscriptions, and would be
  *  thousands of messages of a large task. */
@@ -60,7 +60,7 @@ export function eventBody(type: string, at: Date, data: object): string {
 /** A task as GraphQL tells it at this version, under the same names; what takes a query of its own (cards, failures, results) is
  *  not in it. */
 function describeTask(task: Snapshot, operation: AnyOperation): object {
-  const { id, state, version, total, processed, succeeded, failed, ratePerSecond, ...rest } = task;
+  const { id, state, version, total, processed, succeeded, failed, ...rest } = task;
   const { createdAt, startedAt, updatedAt, completedAt } = rest;
   const progress = {
     id,
@@ -71,7 +71,7 @@ function describeTask(task: Snapshot, operation: AnyOperation): object {
     version,
     progress: progressOf(task),
     counts: { total, processed, succeeded, failed },
-    ratePerSecond,
+    ratePerSecond: rateOf(task),
     createdAt,
     startedAt,
     updatedAt,

@@ -106,7 +106,7 @@ test('clocks that jump by days change nothing: the times of a task are those of 
   const task = await fleet.ended(id);
   expect(task).toMatchObject({ state: 'SUCCEEDED', succeeded: 200_000 });
   expect((task.completedAt?.getTime() ?? 0) - task.createdAt.getTime()).toBeLessThan(30_000);
-  expect(task.ratePerSecond).toBeGreaterThan(1_000);
+  expect(task.rate?.perSecond).toBeGreaterThan(1_000);
   await checkInvariants(fleet.db);
   for (const worker of workers) expect(await worker.stop()).toBe(0);
 });

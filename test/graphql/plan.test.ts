@@ -28,6 +28,7 @@ const done = { startedAt: new Date(), completedAt: new Date(), processed: 100, s
 const snapshots: Snapshot[] = [
   snapshotOf({ startedAt: null, processed: 0, succeeded: 0, failed: 0, state: 'QUEUED' }),
   snapshotOf(),
+  snapshotOf({ updatedAt: new Date(), rate: { perSecond: 0.01, until: new Date(Date.now() + 3_600_000) } }),
   snapshotOf({ state: 'FAILED', error: 'Die Übertragung ist "fehlgeschlagen" \u2028', ...done }),
   ...(['RUNNING', 'SUCCEEDED', 'CANCELED'] as const).map((state) =>
     snapshotOf({

@@ -36,7 +36,7 @@ export function snapshotOf(changes: Partial<Snapshot> = {}): Snapshot {
     parentId: null,
     changedBy: null,
     changeReason: null,
-    ratePerSecond: 12.5,
+    rate: { perSecond: 12.5, until: new Date(createdAt.getTime() + 30_999) },
     createdAt,
     startedAt: new Date(createdAt.getTime() + 15),
     updatedAt: new Date(createdAt.getTime() + 999),

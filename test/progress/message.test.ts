@@ -10,6 +10,7 @@ it('carries a snapshot without changing it', () => {
     error: 'no',
     startedAt: null,
     completedAt: new Date(),
+    rate: { perSecond: 2, until: null },
   });
   for (const snapshot of [running, failed]) {
     expect(decodeSnapshot(encodeSnapshot(snapshot))).toStrictEqual(snapshot);

@@ -182,6 +182,19 @@ describe('Retry-After', () => {
       where id = ${id}`.execute(app.app.db);
     expect((await client.get(path)).headers.get('retry-after')).toBe(String(seconds));
   });
+
+  test('is the shortest once the task stalls, though nothing has changed', async () => {
+    const { id, path } = await startRunning();
+    // The rate holds three seconds more.
+    await sql`
+      update tasks set version = version + 1, processed = 50, succeeded = 50, rate_items = 50, rate_seconds = 10,
+        rate_at = clock_timestamp() - interval '27 s'
+      where id = ${id}`.execute(app.app.db);
+    expect((await client.get(path)).headers.get('retry-after')).toBe('10');
+    const isStalled = async () => (await client.get(path)).headers.get('retry-after') === '1';
+    await waitFor(isStalled, { message: 'the rate is too old' });
+    expect(versionOf(await client.get(path))).toBe(3);
+  });
 });
 
 describe('Prefer: wait', () => {

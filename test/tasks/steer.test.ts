@@ -148,7 +148,7 @@ describe('pause', () => {
     expect(await engine.ended(other)).toMatchObject({ state: 'SUCCEEDED' });
     const { processed } = (await readTask(engine.db, id)) ?? {};
     expect(processed).toBeLessThan(200);
-    expect(await readTask(engine.db, id)).toMatchObject({ state: 'PAUSED', ratePerSecond: null });
+    expect(await readTask(engine.db, id)).toMatchObject({ state: 'PAUSED', rate: null });
     expect(await resumeTask(engine, of(engine, id))).toMatchObject({ state: 'RUNNING' });
     expect(await engine.ended(id)).toMatchObject({ state: 'SUCCEEDED', succeeded: 301 });
     expect(await engine.effects(id)).toHaveLength(301);
