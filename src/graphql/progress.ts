@@ -89,7 +89,8 @@ async function readWaitingReason({ deps, caller }: Context, task: Snapshot): Pro
   const operation = operationOf(engine.operations, task.operation);
   const ahead = operation.oneByOne && caller?.taskId === null ? await findTaskAhead(db, task) : undefined;
   if (ahead === undefined) return (await hasTurn(db, task.id)) ? 'Waiting for a free worker' : waitingForTurn;
-  return `Waiting for ${ahead} to end: a project's tasks of \`${operation.mutation.name}\` run one by one`;
+  const paused = ahead.state === 'PAUSED' ? ', which is paused,' : '';
+  return `Waiting for ${ahead.id}${paused} to end: a project's tasks of \`${operation.mutation.name}\` run one by one`;
 }
 
 const waitingForTurn = "Waiting for its turn among the project's other tasks";

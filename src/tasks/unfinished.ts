@@ -5,11 +5,13 @@ import type { Snapshot } from './snapshot.ts';
 
 /** The SQL on what else is unfinished besides a task, or of it. */
 
+type TaskAhead = Pick<Snapshot, 'id' | 'state'>;
+
 /** The task that one of those that run one by one waits for: the one that runs, else the one that is first in line. */
-export async function findTaskAhead(db: Database, task: Snapshot): Promise<string | undefined> {
-  const row = await db
+export async function findTaskAhead(db: Database, task: Snapshot): Promise<TaskAhead | undefined> {
+  return db
     .selectFrom('tasks')
-    .select('id')
+    .select(['id', 'state'])
     .where('completed_at', 'is', null)
     .where('operation', '=', task.operation)
     .where('project_id', '=', task.projectId)
@@ -21,7 +23,6 @@ export async function findTaskAhead(db: Database, task: Snapshot): Promise<strin
     .orderBy('id')
     .limit(1)
     .executeTakeFirst();
-  return row?.id;
 }
 
 /** Whether a chunk of the task is in the job queue. */

@@ -4,11 +4,7 @@ import { parseArgs } from 'node:util';
 import { runEndings } from '../support/at-end.ts';
 import { runCampaign } from './campaign.ts';
 
-const { values } = parseArgs({ options: { seed: { type: 'string' }, minutes: { type: 'string', default: '3' } } });
-const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
-const minutes = Number(values.minutes);
-if (!Number.isSafeInteger(seed) || !(minutes > 0))
-  throw new Error('expected --seed with an integer and --minutes with a number');
+const { seed, minutes } = readArguments();
 
 const startedMs = performance.now();
 const say = (line: string) =>
@@ -28,3 +24,17 @@ try {
 await runEndings({ hasFailed: process.exitCode === 1 });
 // The embedded Postgres and Redis are gone; a broken connection to them may still be waited for.
 process.exit();
+
+function readArguments(): { readonly seed: number; readonly minutes: number } {
+  try {
+    const options = { seed: { type: 'string' }, minutes: { type: 'string', default: '3' } } as const;
+    const { values } = parseArgs({ options });
+    const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
+    const minutes = Number(values.minutes);
+    if (Number.isSafeInteger(seed) && minutes > 0) return { seed, minutes };
+  } catch {
+    // An option that there is not.
+  }
+  console.error('usage: npm run chaos -- [--seed INTEGER] [--minutes NUMBER]');
+  process.exit(2);
+}

@@ -2,15 +2,17 @@ import { createClient } from 'graphql-ws';
 import { expect } from 'vitest';
 import { makeUpCredentials, type ProjectCredentials } from '../../src/auth/projects.ts';
 import { createDatabase } from '../support/database.ts';
+import { holdTable } from '../support/held-table.ts';
 import { type ServeProcess, startServe } from '../support/processes.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
+import { waitFor } from '../support/wait.ts';
 
 export interface Cluster {
   readonly gateways: readonly ServeProcess[];
   readonly workers: readonly ServeProcess[];
   readonly redis: RedisServer;
   readonly credentials: ProjectCredentials;
-  readonly environment: Readonly<Record<string, string>>;
+  readonly environment: ReturnType<typeof environmentOf>;
   /** Stops all processes and returns their exit codes. */
   stop(): Promise<(number | null)[]>;
 }
@@ -67,8 +69,33 @@ export async function issueCards(gateway: { url: string }, credentials: ProjectC
   return answer.data.issueGiftCards.task.id;
 }
 
+/** Issues cards in three steps, each of which waits for an update about the one before, and returns all that came. */
+export async function followInSteps(
+  { started, watched }: { readonly started: { url: string }; readonly watched: { url: string } },
+  { DATABASE_URL }: { readonly DATABASE_URL: string },
+  credentials: ProjectCredentials,
+): Promise<Update[]> {
+  const held = await holdTable(DATABASE_URL, 'gift_cards');
+  const id = await issueCards(started, credentials, 60_000);
+  const seen: Update[] = [];
+  const watching = watch(watched, credentials, id, seen);
+  const sees = (state: string, processed: number) => () =>
+    seen.some((update) => update.state === state && update.counts.processed >= processed);
+  await waitFor(sees('RUNNING', 0), { message: 'a worker has begun' });
+  await waitFor(async () => (await held.countWaiting()) > 0, { message: 'a chunk is in hand' });
+  await held.letThrough();
+  await waitFor(sees('RUNNING', 10_000), { message: 'the first chunks are told' });
+  await held.release();
+  return watching;
+}
+
 /** Follows a task at a gateway; the official client, which comes back by itself when its socket is closed. */
-export async function watch(gateway: { url: string }, credentials: ProjectCredentials, id: string): Promise<Update[]> {
+export async function watch(
+  gateway: { url: string },
+  credentials: ProjectCredentials,
+  id: string,
+  updates: Update[] = [],
+): Promise<Update[]> {
   const client = createClient({
     url: `${gateway.url.replace('http', 'ws')}/graphql`,
     connectionParams: keysOf(credentials),
@@ -76,7 +103,6 @@ export async function watch(gateway: { url: string }, credentials: ProjectCreden
   const query = `subscription ($id: ID!) {
     bulkTask(id: $id) { ... on TaskProgress { state version counts { processed total } } }
   }`;
-  const updates: Update[] = [];
   for await (const { data, errors } of client.iterate<{ bulkTask: Update }>({ query, variables: { id } })) {
     if (errors !== undefined || data == null) throw new Error(JSON.stringify(errors));
     updates.push(data.bulkTask);
@@ -96,8 +122,9 @@ export function expectOrder(updates: readonly Update[]): void {
   expect(updates.filter((update) => update.state === 'SUCCEEDED')).toHaveLength(1);
 }
 
-/** A metric without labels, as the process tells it. */
+/** A metric, by its name with its labels, as the process tells it. */
 export async function readMetric({ url }: { url: string }, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+  const line = text.split('\n').find((one) => one.startsWith(`${name} `));
+  return Number(line?.slice(name.length));
 }

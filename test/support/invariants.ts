@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import type { Database } from '../../src/db/client.ts';
+import { type Database, openDatabase } from '../../src/db/client.ts';
+import { createLog } from '../../src/log.ts';
 import { waitFor } from './wait.ts';
 
 /** How many items of a chunk failed. */
@@ -130,4 +131,15 @@ export async function checkInvariants(db: Database, timeoutMs = 30_000): Promise
   await waitFor(isAtRest, { timeoutMs, message: () => `all is done\n${busy.join('\n')}` });
   const broken = await findBroken(db);
   if (broken.length > 0) throw new Error(`invariants are broken\n${broken.join('\n')}`);
+}
+
+/** The same, of a database that others have opened. */
+export async function checkInvariantsOf(databaseUrl: string): Promise<void> {
+  const log = createLog('silent');
+  const client = openDatabase({ url: databaseUrl, maxConnections: 1, applicationName: 'invariants', log });
+  try {
+    await checkInvariants(client.db);
+  } finally {
+    await client.stop();
+  }
 }
