@@ -6,6 +6,7 @@ export type Fault =
   | 'ITEM'
   /** Of the database or the way to it: it will pass. */
   | 'OUTAGE'
+  /** Of an item, if others succeed beside it; else of the code or the database, and it may never pass. */
   | 'UNKNOWN';
 
 /** SQLSTATE classes and codes: data exceptions and integrity violations. */

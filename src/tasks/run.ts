@@ -15,7 +15,7 @@ import { countChunk, failTask, markRunning, readTask, TaskEnded } from './store.
 import { handOut, leaveLine, passTurn, setAside } from './turns.ts';
 import { undoing } from './undo.ts';
 
-/** At which try the items are looked for that throw: by the fifth, about 15 s after the first, it was not the moment. */
+/** At which try the items are looked for that throw: by the fifth, 15 s or more after the first, it was not the moment. */
 const isolatingTry = { ITEM: 2, UNKNOWN: 5, OUTAGE: Number.POSITIVE_INFINITY } as const;
 /** What is no outage and cannot be laid to items ends the task at this one. */
 const lastTry = 20;
