@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '../db/client.ts';
 import { readItems } from './chunks.ts';
 import { countOutcomes, countRows, type DryReport, type ItemOutcome } from './dry-report.ts';
-import { applyIsolated } from './isolate.ts';
+import { isolatedCode } from './isolate.ts';
 import type { AnyOperation, ApplyContext, Chunk, Failure, ImportedRecords, Outcome } from './operation.ts';
 import { findRecords, namesIn, readImages, settledNames, writeImages } from './records.ts';
 
@@ -28,7 +28,7 @@ export async function applyDry(
   const counts = await countOutcomes(tx, taskId, chunk.firstRow - 1);
   const remembered = await readRemembered(context, records, all);
   await sql`savepoint dry_run`.execute(tx);
-  const restored = await goBackTo(operation, chunk, context, remembered);
+  const restored = await goBackTo(operation, chunk, context, { remembered, apply });
   const before = await findRecords(tx, projectId, kind, all);
   const { failures } = await apply(operation, chunk, { ...context, unseen: counts.CREATED - restored });
   const after = await findRecords(tx, projectId, kind, all);
@@ -102,12 +102,14 @@ async function goBackTo(
   operation: AnyOperation,
   chunk: Chunk<unknown>,
   context: ApplyContext,
-  remembered: readonly string[],
+  { remembered, apply }: { readonly remembered: readonly string[]; readonly apply: Apply },
 ): Promise<number> {
   const { kind, meetAll } = recordsOf(operation);
   const { tx, taskId } = context;
   if (meetAll) {
-    for (const earlier of await readEarlier(tx, taskId, chunk.number)) await applyIsolated(operation, earlier, context);
+    for (const earlier of await readEarlier(tx, taskId, chunk.number)) {
+      if (earlier.size > 0) await apply(operation, earlier, context);
+    }
     return 0;
   }
   if (remembered.length === 0) return 0;
@@ -117,20 +119,30 @@ async function goBackTo(
   return writeImages(tx, kind, images);
 }
 
+/** The chunks before this one, without the items that were isolated. */
 async function readEarlier(tx: Tx, taskId: string, number: number): Promise<Chunk<unknown>[]> {
   const rows = await tx
     .selectFrom('chunks')
-    .select(['number', 'first_row', 'size', 'items'])
+    .select(['number', 'first_row', 'items'])
     .where('task_id', '=', taskId)
     .where('number', '<', number)
     .orderBy('number')
     .execute();
-  return rows.map(({ number: earlier, first_row: firstRow, size, items }) => ({
-    number: earlier,
-    firstRow,
-    size,
-    items: readItems(items),
-  }));
+  const isolated = await readIsolatedRows(tx, taskId);
+  return rows.map(({ number: earlier, first_row: firstRow, items: staged }) => {
+    const items = readItems(staged).filter((_, index) => !isolated.has(firstRow + index));
+    return { number: earlier, firstRow, size: items.length, items };
+  });
+}
+
+async function readIsolatedRows(tx: Tx, taskId: string): Promise<Set<number>> {
+  const rows = await tx
+    .selectFrom('failures')
+    .select('row_number')
+    .where('task_id', '=', taskId)
+    .where('code', '=', isolatedCode)
+    .execute();
+  return new Set(rows.map((row) => row.row_number));
 }
 
 async function remember(tx: Tx, taskId: string, images: readonly { name: string; image: string }[]): Promise<void> {

@@ -6,12 +6,13 @@ export type Fault =
   | 'ITEM'
   /** Of the database or the way to it: it will pass. */
   | 'OUTAGE'
+  /** Of an item, if others succeed beside it; else of the code or the database, and it may never pass. */
   | 'UNKNOWN';
 
 /** SQLSTATE classes and codes: data exceptions and integrity violations. */
 const itemStates = /^(22|23)/;
-/** Connections, resources, shutdowns, files; serialization failures and deadlocks; locks, timeouts. */
-const outageStates = /^(08|53|57P|58|40001|40P01|55P03|57014|25P0)/;
+/** Connections, resources, shutdowns, files; serialization failures and deadlocks; locks, timeouts; a server that takes no writes. */
+const outageStates = /^(08|53|57P|58|40001|40P01|55P03|57014|25P0|25006)/;
 const sqlState = /^[0-9A-Z]{5}$/;
 
 /** Tells it from what was thrown. */

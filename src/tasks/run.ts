@@ -5,7 +5,7 @@ import { settleEnded } from './ending.ts';
 import { type EngineDeps, operationOf } from './engine.ts';
 import { insertFailures } from './failures.ts';
 import { faultOf, RedactedError } from './faults.ts';
-import { applyIsolated } from './isolate.ts';
+import { applyIsolated, type Isolation } from './isolate.ts';
 import type { ChunkJob } from './jobs.ts';
 import type { AnyOperation, ApplyContext, Chunk, Outcome } from './operation.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -15,9 +15,12 @@ import { countChunk, failTask, markRunning, readTask, TaskEnded } from './store.
 import { handOut, leaveLine, passTurn, setAside } from './turns.ts';
 import { undoing } from './undo.ts';
 
-/** An item that throws is isolated at the second try; an error nobody knows ends the task at this one. An outage never does. */
-const isolatingTry = 2;
+/** At which try the items are looked for that throw: by the fifth, 15 s or more after the first, it was not the moment. */
+const isolatingTry = { ITEM: 2, UNKNOWN: 5, OUTAGE: Number.POSITIVE_INFINITY } as const;
+/** What is no outage and cannot be laid to items ends the task at this one. */
 const lastTry = 20;
+/** Of items that were isolated for the same reason. */
+const loggedRows = 100;
 
 /** Applies one chunk, once: run again after its commit it does nothing, before it everything. Throws to be tried again. */
 export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tries = 1): Promise<void> {
@@ -25,16 +28,41 @@ export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tr
   if (task === undefined) return;
   if (chunk === null || task.state !== 'RUNNING') return standAside(deps, task, chunk);
   try {
-    await commitChunk(deps, task, chunk, applyWhole);
+    await tryChunk(deps, task, chunk, tries);
   } catch (error) {
     if (error instanceof TaskEnded) return standAside(deps, task, chunk);
     await settleCanceling(deps, [taskId]);
-    const fault = faultOf(error);
-    if (fault === 'ITEM' && tries >= isolatingTry) return commitChunk(deps, task, chunk, applyIsolated);
-    if (fault !== 'OUTAGE' && tries >= lastTry) return giveUpChunk(deps, { taskId, chunk });
+    if (faultOf(error) !== 'OUTAGE' && tries >= lastTry) return giveUpChunk(deps, { taskId, chunk });
     await setAside(deps, task, chunk);
     throw error;
   }
+}
+
+async function tryChunk(deps: EngineDeps, task: Snapshot, chunk: number, tries: number): Promise<void> {
+  try {
+    await commitChunk(deps, task, chunk, applyWhole);
+  } catch (error) {
+    if (error instanceof TaskEnded || tries < isolatingTry[faultOf(error)]) throw error;
+    await settleCanceling(deps, [task.id]);
+    await isolateChunk(deps, task, chunk, tries);
+  }
+}
+
+/** Applies what can be applied of a chunk. */
+async function isolateChunk(deps: EngineDeps, task: Snapshot, chunk: number, tries: number): Promise<void> {
+  const isolation: Isolation = { blame: blameAt(tries), hasOthers: task.processed > 0, isolated: [] };
+  await commitChunk(deps, task, chunk, (...given) => applyIsolated(...given, isolation));
+  const isolated = isolation.isolated.map(({ row, error }) => ({ row, error: new RedactedError(error) }));
+  for (const alike of Map.groupBy(isolated, ({ error }) => error.stack).values()) {
+    const rows = alike.slice(0, loggedRows).map(({ row }) => row);
+    const { id, operation } = task;
+    deps.log.warn('items.isolated', { task: id, chunk, operation, count: alike.length, rows, error: alike[0]?.error });
+  }
+}
+
+function blameAt(tries: number): Isolation['blame'] {
+  if (tries < isolatingTry.UNKNOWN) return 'NONE';
+  return tries < lastTry ? 'AMONG_OTHERS' : 'A_FEW';
 }
 
 type Apply = (operation: AnyOperation, chunk: Chunk<unknown>, context: ApplyContext) => Promise<Outcome>;

@@ -82,21 +82,26 @@ test('a chunk that cannot be serialized is applied later', async () => {
   expect(await worker.stop()).toBe(0);
 });
 
-test('an item that makes the database throw each time becomes a failure, and the others go through', async () => {
-  await sql`
-    create function refuse_poison() returns trigger language plpgsql as $$
-    begin raise exception 'poison' using errcode = 'data_exception'; end $$`.execute(fleet.db);
-  await sql`create trigger refuse_poison before insert on vouchers for each row when (new.code = 'POISON')
+test.each(['data_exception', 'raise_exception'])(
+  'an item for which the database throws a %s each time becomes a failure, and the others go through',
+  async (code) => {
+    await sql`
+    create or replace function refuse_poison() returns trigger language plpgsql as $$
+    begin raise exception 'poison' using errcode = ${sql.lit(code)}; end $$`.execute(fleet.db);
+    await sql`create or replace trigger refuse_poison before insert on vouchers for each row when (new.code like 'POISON%')
     execute function refuse_poison()`.execute(fleet.db);
-  const worker = await fleet.start('worker');
-  const codes = Array.from({ length: 300 }, (_, index) => (index === 6 ? 'POISON' : `P${index}`));
-  const id = await importVouchers(codes);
-  expect(await fleet.ended(id)).toMatchObject({ state: 'SUCCEEDED', succeeded: 299, failed: 1 });
-  const failures = await listFailures(fleet.db, id, { afterRow: 0, limit: 10 });
-  expect(failures).toMatchObject([{ row: 7, key: 'POISON', code: 'INTERNAL_ERROR' }]);
-  await checkInvariants(fleet.db);
-  expect(await worker.stop()).toBe(0);
-});
+    const worker = await fleet.start('worker');
+    const codes = Array.from({ length: 300 }, (_, index) => `${index === 6 ? 'POISON' : 'P'}-${code}-${index}`);
+    const id = await importVouchers(codes);
+    expect(await fleet.endedWithoutPauses(id)).toMatchObject({ state: 'SUCCEEDED', succeeded: 299, failed: 1 });
+    const failures = await listFailures(fleet.db, id, { afterRow: 0, limit: 10 });
+    const line = await worker.waitForLog('items.isolated', ofTask(id));
+    expect(line).toMatchObject({ chunk: 0, rows: [7] });
+    expect(failures).toMatchObject([{ row: 7, key: codes[6], code: 'INTERNAL_ERROR' }]);
+    await checkInvariants(fleet.db);
+    expect(await worker.stop()).toBe(0);
+  },
+);
 
 test('clocks that jump by days change nothing: the times of a task are those of the database', async () => {
   const preload = `--import=${new URL('../support/jumping-clock.ts', import.meta.url).href}`;

@@ -10,6 +10,7 @@ import type { Snapshot } from '../../src/tasks/snapshot.ts';
 import { isFinal } from '../../src/tasks/state.ts';
 import { readTask } from '../../src/tasks/store.ts';
 import { atEndOfFile } from './at-end.ts';
+import { endBackoff } from './backoff.ts';
 import { createDatabase } from './database.ts';
 import { waitFor } from './wait.ts';
 
@@ -20,6 +21,8 @@ export interface TestEngine extends EngineDeps {
   readonly published: readonly Snapshot[];
   /** The task once it has ended; throws after 20 s. */
   ended(id: string): Promise<Snapshot>;
+  /** The same, without the pauses between tries. */
+  endedWithoutPauses(id: string): Promise<Snapshot>;
   /** The rows of `probe_effects` of a task, in order, as often as they were written. */
   effects(id: string): Promise<number[]>;
 }
@@ -51,12 +54,14 @@ export async function openTestEngine(operations: readonly AnyOperation[]): Promi
     databaseUrl: url,
     published,
     ended: (id) => ended(db, id),
+    endedWithoutPauses: (id) => ended(db, id, () => endBackoff(db)),
     effects: (id) => readEffects(db, id),
   };
 }
 
-async function ended(db: Database, id: string): Promise<Snapshot> {
+async function ended(db: Database, id: string, before?: () => Promise<void>): Promise<Snapshot> {
   const read = async () => {
+    await before?.();
     const task = await readTask(db, id);
     return task !== undefined && isFinal(task.state) ? task : undefined;
   };

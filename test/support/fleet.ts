@@ -12,6 +12,7 @@ import { startTask } from '../../src/tasks/start.ts';
 import { isFinal } from '../../src/tasks/state.ts';
 import { readTask } from '../../src/tasks/store.ts';
 import { atEndOfFile } from './at-end.ts';
+import { endBackoff } from './backoff.ts';
 import { type ServeProcess, startServe } from './processes.ts';
 import { waitFor } from './wait.ts';
 
@@ -78,9 +79,6 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
     const input = operation.input.parse(given);
     return (await startTask(engine, { operation, input, projectId, requestId, ...options })).id;
   };
-  const endBackoff = async () => {
-    await sql`update pgboss.job set start_after = now() where state = 'retry' and start_after > now()`.execute(db);
-  };
   return {
     db,
     credentials,
@@ -95,7 +93,7 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
     ended: (id, timeoutMs) => reaches(db, id, Number.POSITIVE_INFINITY, timeoutMs),
     endedWithoutPauses: async (id, timeoutMs = 90_000) => {
       const hasEnded = async () => {
-        await endBackoff();
+        await endBackoff(db);
         return isFinal((await read(db, id)).state);
       };
       await waitFor(hasEnded, { timeoutMs, message: `task ${id} ends` });
@@ -108,7 +106,7 @@ export async function openFleet({ databaseUrl, redisUrl }: FleetOptions): Promis
         );
       return Number(numAffectedRows);
     },
-    endBackoff,
+    endBackoff: () => endBackoff(db),
   };
 }
 

@@ -1,10 +1,13 @@
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { readTask } from '../../src/tasks/store.ts';
 import { ask, issueCards, succeeded } from '../graphql/client.ts';
 import { runAction } from '../support/actions.ts';
+import { endBackoff } from '../support/backoff.ts';
 import { campaignsOf } from '../support/campaigns.ts';
 import { followedUp, followUp, readFailures, runImport, startImport } from '../support/dry-runs.ts';
 import { startTestApp, type TestApp } from '../support/gateway.ts';
+import { waitFor } from '../support/wait.ts';
 
 let app: TestApp;
 
@@ -36,6 +39,25 @@ async function keysOf(table: 'vouchers' | 'customers' | 'products' | 'skus' | 'o
 const shown = async (id: string) => (await readFailures(app, id)).map(({ row, key, code }) => [row, key, code]);
 
 describe('an undo', () => {
+  test('leaves a record that the database refuses to delete, and deletes the others', async () => {
+    const { db } = app.app;
+    await sql`create function keep_poison() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$`.execute(
+      db,
+    );
+    await sql`create trigger keep_poison before delete on vouchers for each row when (old.code = 'poison-2')
+      execute function keep_poison()`.execute(db);
+    const made = await importVouchers('poison-1', 'poison-2', 'poison-3');
+    const { task } = await followUp(app, 'undoBulkTask', made.id);
+    const id = task?.id ?? '';
+    const hasEnded = async () => {
+      await endBackoff(db);
+      return (await readTask(db, id))?.state === 'SUCCEEDED';
+    };
+    await waitFor(hasEnded, { timeoutMs: 20_000, message: 'the undo ends' });
+    expect(await shown(id)).toEqual([[2, 'poison-2', 'INTERNAL_ERROR']]);
+    expect(await keysOf('vouchers', 'poison-')).toEqual(['poison-2']);
+  });
+
   test('deletes what an import made, tells what was used since, and is linked both ways', async () => {
     const made = await importVouchers('u-1', 'u-2', 'u-3', 'u-3', 'u-4');
     expect(made.counts).toMatchObject({ succeeded: 4, failed: 1 });
