@@ -109,13 +109,16 @@ test('a replay is sent also when nothing more is heard of the attempt in hand', 
   const app = await newShop();
   const { id, endpointId, receiver, release } = await holdAttempt(app);
   await replay(app, id);
-  // As if the worker that has it in hand were gone.
+  receiver.answer((response) => response.writeHead(200).end());
+  // As if the worker that has it in hand were gone for so long.
   await sql`update pgboss.job set start_after = now()
     where name = 'webhooks' and data->>'deliveryId' = ${id} and state = 'created'`.execute(db);
-  await receiver.waitFor(2);
-  release(200);
-  release(200);
   await deliveryOf(app, endpointId, ({ state }) => state === 'SUCCEEDED');
+  release(400);
+  await jobsAreRun(endpointId);
+  const sent = await deliveryOf(app, endpointId, ({ state }) => state === 'SUCCEEDED');
+  expect(sent.attempts).toMatchObject([{ number: 1, status: 200 }]);
+  expect(receiver.received).toHaveLength(2);
   expectSame(receiver);
 });
 
