@@ -12,7 +12,7 @@ import type { Outcome } from './sender.ts';
 const keptAttempts = 50;
 
 /** What an attempt needs; the database tells which secrets still sign and how long the endpoint is slowed down. */
-export interface DueDelivery extends Pick<Delivery, 'id' | 'endpoint_id' | 'type' | 'body'> {
+export interface DueDelivery extends Pick<Delivery, 'id' | 'endpoint_id' | 'type' | 'body' | 'expires_at'> {
   readonly url: string;
   readonly secret: Buffer;
   readonly previousSecret: Buffer | null;
@@ -40,6 +40,7 @@ export async function findDue(db: Database, deliveryId: string, attempt: number)
       'delivery.endpoint_id',
       'delivery.type',
       'delivery.body',
+      'delivery.expires_at',
       'endpoint.url',
       'endpoint.secret',
     ])
@@ -75,16 +76,21 @@ export async function lockEndpoint(
     .executeTakeFirst();
 }
 
-/** Writes how an attempt went; a failed one is followed by another after so many seconds, unless the message expires before. Returns
- *  the delivery, or nothing when this attempt has been written already. */
+/** Only a replay moves it, and only on; the column's milliseconds are those of a Date. */
+const isReplayed = ({ expires_at }: Pick<Delivery, 'expires_at'>) => sql<boolean>`expires_at > ${expires_at}`;
+
+/** Writes how an attempt went; a failed one is followed by another after so many seconds, unless the message expires before, and any one
+ *  by another at once when the delivery was replayed meanwhile. Returns the delivery, or nothing when this attempt has been written
+ *  already. */
 export async function recordAttempt(
   tx: Tx,
-  attempt: { readonly deliveryId: string; readonly number: number; readonly nextSeconds: number },
+  attempt: { readonly due: DueDelivery; readonly number: number; readonly nextSeconds: number },
   outcome: Outcome,
-): Promise<Pick<Delivery, 'state'> | undefined> {
-  const { deliveryId, number, nextSeconds } = attempt;
-  const next = sql<Date>`clock_timestamp() + make_interval(secs => ${nextSeconds})`;
-  const isOver = outcome.error === null ? sql<boolean>`true` : sql<boolean>`${next} > expires_at`;
+): Promise<(Pick<Delivery, 'state'> & { readonly isReplayed: boolean }) | undefined> {
+  const { due, number, nextSeconds } = attempt;
+  const replayed = isReplayed(due);
+  const next = sql<Date>`clock_timestamp() + case when ${replayed} then '0' else make_interval(secs => ${nextSeconds}) end`;
+  const isOver = sql<boolean>`not ${replayed} and ${outcome.error === null ? sql`true` : sql`${next} > expires_at`}`;
   const delivery = await tx
     .updateTable('webhook_deliveries')
     .set({
@@ -93,18 +99,18 @@ export async function recordAttempt(
       completed_at: sql<Date | null>`case when ${isOver} then clock_timestamp() end`,
       next_attempt_at: sql<Date | null>`case when ${isOver} then null else ${next} end`,
     })
-    .where('id', '=', deliveryId)
+    .where('id', '=', due.id)
     .where('state', '=', 'PENDING')
     .where('attempts', '=', number - 1)
-    .returning('state')
+    .returning(['state', replayed.as('isReplayed')])
     .executeTakeFirst();
   if (delivery === undefined) return undefined;
   const { status, durationMs, answer, error } = outcome;
   await tx
     .insertInto('webhook_attempts')
-    .values({ delivery_id: deliveryId, number, status, duration_ms: durationMs, answer, error })
+    .values({ delivery_id: due.id, number, status, duration_ms: durationMs, answer, error })
     .execute();
-  const old = tx.deleteFrom('webhook_attempts').where('delivery_id', '=', deliveryId);
+  const old = tx.deleteFrom('webhook_attempts').where('delivery_id', '=', due.id);
   if (number > keptAttempts) await old.where('number', '<=', number - keptAttempts).execute();
   return delivery;
 }
@@ -125,12 +131,14 @@ export async function noteOutcome(tx: Tx, endpointId: string, hasFailed: boolean
     .execute();
 }
 
-/** Puts an attempt off: its endpoint is slowed down. */
-export async function postpone(tx: Tx, deliveryId: string, seconds: number): Promise<void> {
-  await tx
+/** Puts an attempt off: its endpoint is slowed down. False when the delivery was replayed meanwhile, or is not waiting any more. */
+export async function postpone(tx: Tx, due: DueDelivery, seconds: number): Promise<boolean> {
+  const { numUpdatedRows } = await tx
     .updateTable('webhook_deliveries')
     .set({ next_attempt_at: sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})` })
-    .where('id', '=', deliveryId)
+    .where('id', '=', due.id)
     .where('state', '=', 'PENDING')
-    .execute();
+    .where(sql<boolean>`not ${isReplayed(due)}`)
+    .executeTakeFirst();
+  return numUpdatedRows > 0;
 }

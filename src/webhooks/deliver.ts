@@ -26,23 +26,22 @@ const longestPauseSeconds = 300;
 export async function deliver(deps: DeliverDeps, job: DeliveryJob, signal: AbortSignal): Promise<'DONE' | 'PAUSED'> {
   const due = await findDue(deps.db, job.deliveryId, job.attempt);
   if (due === undefined) return 'DONE';
-  if (due.pausedSeconds !== null) {
-    await putOff(deps, due, job.attempt);
-    return 'PAUSED';
-  }
+  if (due.pausedSeconds !== null) return (await putOff(deps, due, job.attempt)) ? 'PAUSED' : 'DONE';
   const outcome = await attempt(deps, due, signal);
   deps.metrics.webhookAttempts.inc({ outcome: outcome.error ?? 'OK' });
   await settle(deps, due, job.attempt, outcome);
   return 'DONE';
 }
 
-async function putOff(deps: DeliverDeps, due: DueDelivery, attempt: number): Promise<void> {
+/** False when it is not to wait: it was replayed meanwhile, which ended the slow-down. */
+async function putOff(deps: DeliverDeps, due: DueDelivery, attempt: number): Promise<boolean> {
   const seconds = jitter(due.pausedSeconds ?? 0);
-  await deps.db.transaction().execute(async (tx) => {
-    if ((await lockEndpoint(tx, due.endpoint_id)) === undefined) return;
-    await postpone(tx, due.id, seconds);
-    const job = { deliveryId: due.id, endpointId: due.endpoint_id, attempt, afterSeconds: seconds };
-    await deps.deliveries.enqueue(tx, [job]);
+  return deps.db.transaction().execute(async (tx) => {
+    if ((await lockEndpoint(tx, due.endpoint_id)) === undefined) return false;
+    const isPutOff = await postpone(tx, due, seconds);
+    const afterSeconds = isPutOff ? seconds : 0;
+    await deps.deliveries.enqueue(tx, [{ deliveryId: due.id, endpointId: due.endpoint_id, attempt, afterSeconds }]);
+    return isPutOff;
   });
 }
 
@@ -80,7 +79,7 @@ async function settle(deps: DeliverDeps, due: DueDelivery, number: number, outco
     if (endpoint === undefined) return undefined;
     const asked = Math.min(outcome.retryAfterSeconds ?? 0, longestDelaySeconds);
     const nextSeconds = Math.max(delayAfter(number), jitter(asked));
-    const delivery = await recordAttempt(tx, { deliveryId: id, number, nextSeconds }, outcome);
+    const delivery = await recordAttempt(tx, { due, number, nextSeconds }, outcome);
     if (delivery === undefined) return undefined;
     const pause = isOverloaded(outcome)
       ? Math.max(Math.min(delayAfter(endpoint.failures + 1), longestPauseSeconds), asked)
@@ -88,7 +87,8 @@ async function settle(deps: DeliverDeps, due: DueDelivery, number: number, outco
     await noteOutcome(tx, endpointId, outcome.error !== null, pause);
     const reason = outcome.error === null ? undefined : disablingReason(outcome, endpoint);
     if (reason !== undefined) return { state: delivery.state, disabled: await disableEndpoint(tx, endpointId, reason) };
-    const next = { deliveryId: id, endpointId, attempt: number + 1, afterSeconds: nextSeconds };
+    const afterSeconds = delivery.isReplayed ? 0 : nextSeconds;
+    const next = { deliveryId: id, endpointId, attempt: number + 1, afterSeconds };
     if (delivery.state === 'PENDING') await deps.deliveries.enqueue(tx, [next]);
     return { state: delivery.state, disabled: undefined };
   });

@@ -58,8 +58,11 @@ export async function listAttempts(
     .execute();
 }
 
-/** Sends a message once more, now and for a day, whatever became of it: the same id and body. Throws BAD_USER_INPUT when it is not there
- *  or its endpoint is disabled. */
+/** Longer than an attempt takes. */
+const attemptSeconds = 20;
+
+/** Sends a message once more, now and for a day, whatever became of it: the same id and body. An attempt that is in hand is followed by
+ *  another however it goes. Throws BAD_USER_INPUT when it is not there or its endpoint is disabled. */
 export async function replayDelivery(
   { db, deliveries }: Pick<Webhooks, 'db' | 'deliveries'>,
   projectId: string,
@@ -78,21 +81,35 @@ export async function replayDelivery(
   if (known === undefined) throw missing;
   return db.transaction().execute(async (tx) => {
     const endpointId = await wakeEndpoint(tx, projectId, known.endpointId);
-    const delivery = await tx
-      .updateTable('webhook_deliveries')
-      .set({
-        state: 'PENDING',
-        completed_at: null,
-        next_attempt_at: sql<Date>`clock_timestamp()`,
-        expires_at: sql<Date>`clock_timestamp() + interval '1 day'`,
-      })
-      .where('id', '=', deliveryId)
-      .returningAll()
-      .executeTakeFirst();
+    const isDue = await hasAttemptDue(tx, deliveryId);
+    const delivery = await startAnew(tx, deliveryId);
     if (delivery === undefined) throw missing;
-    await deliveries.enqueue(tx, [{ deliveryId, endpointId, attempt: delivery.attempts + 1 }]);
+    const job = { deliveryId, endpointId, attempt: delivery.attempts + 1 };
+    // What is due is sent by the job that it has; a second one beside it would send it twice, and is only for the case that the first is lost.
+    await deliveries.enqueue(tx, [isDue ? { ...job, afterSeconds: attemptSeconds } : job]);
     return delivery;
   });
+}
+
+/** Whether its next attempt may have begun. */
+async function hasAttemptDue(tx: Tx, deliveryId: string): Promise<boolean> {
+  const due = tx.selectFrom('webhook_deliveries').select('id').where('id', '=', deliveryId);
+  return (await due.where('next_attempt_at', '<=', sql<Date>`clock_timestamp()`).executeTakeFirst()) !== undefined;
+}
+
+/** An attempt in hand knows by the later `expires_at` that its delivery was replayed meanwhile. */
+async function startAnew(tx: Tx, deliveryId: string): Promise<Delivery | undefined> {
+  return tx
+    .updateTable('webhook_deliveries')
+    .set({
+      state: 'PENDING',
+      completed_at: null,
+      next_attempt_at: sql<Date>`clock_timestamp()`,
+      expires_at: sql<Date>`greatest(clock_timestamp() + interval '1 day', expires_at + interval '1 millisecond')`,
+    })
+    .where('id', '=', deliveryId)
+    .returningAll()
+    .executeTakeFirst();
 }
 
 /** Sends an endpoint a message that is about no task. Throws BAD_USER_INPUT when it is not there or disabled. */
