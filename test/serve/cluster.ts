@@ -60,13 +60,9 @@ const issue = `mutation ($programId: ID!, $count: Int!) {
 
 /** Starts an issuance at a gateway and returns its id. */
 export async function issueCards(gateway: { url: string }, credentials: ProjectCredentials, count: number) {
-  const response = await fetch(`${gateway.url}/graphql`, {
-    method: 'POST',
-    headers: { ...keysOf(credentials), 'content-type': 'application/json' },
-    body: JSON.stringify({ query: issue, variables: { programId: credentials.programId, count } }),
-  });
-  const answer = (await response.json()) as { data: { issueGiftCards: { task: { id: string } } } };
-  return answer.data.issueGiftCards.task.id;
+  const variables = { programId: credentials.programId, count };
+  type Data = { issueGiftCards: { task: { id: string } } };
+  return (await ask<Data>(gateway, credentials, issue, variables)).issueGiftCards.task.id;
 }
 
 /** Issues cards in three steps, each of which waits for an update about the one before, and returns all that came. */
@@ -82,11 +78,34 @@ export async function followInSteps(
   const sees = (state: string, processed: number) => () =>
     seen.some((update) => update.state === state && update.counts.processed >= processed);
   await waitFor(sees('RUNNING', 0), { message: 'a worker has begun' });
-  await waitFor(async () => (await held.countWaiting()) > 0, { message: 'a chunk is in hand' });
-  await held.letThrough();
+  const isApplied = async () => {
+    await held.letThrough();
+    return (await countProcessed(started, credentials, id)) > 0;
+  };
+  await waitFor(isApplied, { message: 'the first chunks are applied' });
   await waitFor(sees('RUNNING', 10_000), { message: 'the first chunks are told' });
   await held.release();
   return watching;
+}
+
+async function countProcessed(gateway: { url: string }, credentials: ProjectCredentials, id: string): Promise<number> {
+  const query = 'query ($id: ID!) { bulkTask(id: $id) { ... on TaskProgress { counts { processed } } } }';
+  const { bulkTask } = await ask<{ bulkTask: Pick<Update, 'counts'> }>(gateway, credentials, query, { id });
+  return bulkTask.counts.processed;
+}
+
+async function ask<Data>(
+  gateway: { url: string },
+  credentials: ProjectCredentials,
+  query: string,
+  variables: object,
+): Promise<Data> {
+  const response = await fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { ...keysOf(credentials), 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  });
+  return ((await response.json()) as { data: Data }).data;
 }
 
 /** Follows a task at a gateway; the official client, which comes back by itself when its socket is closed. */
