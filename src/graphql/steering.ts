@@ -87,7 +87,7 @@ function addCancelMany(builder: Builder, { filter, userError }: SteeringParts): 
   builder.mutationField('cancelBulkTasks', (t) =>
     t.field({
       type: payload,
-      description: `Cancels the tasks that fit and have neither ended nor been canceled, as \`cancelBulkTask\` does: the ${maxCanceled} oldest at most. When \`count\` is as many, ask again for the rest.`,
+      description: `Cancels the tasks that fit and have neither ended nor been canceled, as \`cancelBulkTask\` does: the ${maxCanceled} oldest at most. Ask again until \`count\` is 0.`,
       args: {
         filter: t.arg({ type: filter, required: true, description: 'Which tasks; one without any part is refused.' }),
         reason: t.arg.string(reasonArgument('the tasks')),

@@ -28,7 +28,7 @@ export async function applyDry(
   const counts = await countOutcomes(tx, taskId, chunk.firstRow - 1);
   const remembered = await readRemembered(context, records, all);
   await sql`savepoint dry_run`.execute(tx);
-  const restored = await goBackTo(operation, chunk, context, { remembered, apply });
+  const restored = await goBackTo(operation, chunk, context, remembered);
   const before = await findRecords(tx, projectId, kind, all);
   const { failures } = await apply(operation, chunk, { ...context, unseen: counts.CREATED - restored });
   const after = await findRecords(tx, projectId, kind, all);
@@ -102,13 +102,13 @@ async function goBackTo(
   operation: AnyOperation,
   chunk: Chunk<unknown>,
   context: ApplyContext,
-  { remembered, apply }: { readonly remembered: readonly string[]; readonly apply: Apply },
+  remembered: readonly string[],
 ): Promise<number> {
   const { kind, meetAll } = recordsOf(operation);
   const { tx, taskId } = context;
   if (meetAll) {
     for (const earlier of await readEarlier(tx, taskId, chunk.number)) {
-      if (earlier.size > 0) await apply(operation, earlier, context);
+      if (earlier.size > 0) await operation.apply(earlier, context);
     }
     return 0;
   }

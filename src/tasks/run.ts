@@ -31,7 +31,7 @@ export async function runChunk(deps: EngineDeps, { taskId, chunk }: ChunkJob, tr
     await tryChunk(deps, task, chunk, tries);
   } catch (error) {
     if (error instanceof TaskEnded) return standAside(deps, task, chunk);
-    await settleCanceling(deps, [taskId]);
+    await settleCanceling(deps, taskId);
     if (faultOf(error) !== 'OUTAGE' && tries >= lastTry) return giveUpChunk(deps, { taskId, chunk });
     await setAside(deps, task, chunk);
     throw error;
@@ -43,7 +43,7 @@ async function tryChunk(deps: EngineDeps, task: Snapshot, chunk: number, tries: 
     await commitChunk(deps, task, chunk, applyWhole);
   } catch (error) {
     if (error instanceof TaskEnded || tries < isolatingTry[faultOf(error)]) throw error;
-    await settleCanceling(deps, [task.id]);
+    await settleCanceling(deps, task.id);
     await isolateChunk(deps, task, chunk, tries);
   }
 }
@@ -81,7 +81,7 @@ async function commitChunk(deps: EngineDeps, task: Snapshot, chunk: number, appl
     if (applied === undefined) return;
     deps.publish(applied.snapshot);
     reportChunk(deps, chunk, applied, performance.now() - startedMs);
-    if (applied.snapshot.state === 'CANCELING') await settleCanceling(deps, [task.id]);
+    if (applied.snapshot.state === 'CANCELING') await settleCanceling(deps, task.id);
   } catch (error) {
     if (error instanceof TaskEnded) throw error;
     deps.metrics.chunkErrors.inc({ operation: operation.name });
@@ -101,8 +101,10 @@ async function beginTask(deps: EngineDeps, id: string): Promise<Snapshot | undef
 
 /** What is left of a job whose task is paused, being canceled or over: to end its turn, and the task if it waits for that. */
 async function standAside(deps: EngineDeps, task: Snapshot, chunk: number | null): Promise<void> {
-  await settleCanceling(deps, [task.id]);
-  if (chunk !== null) await deps.db.transaction().execute((tx) => passTurn(deps, tx, task, chunk));
+  await settleCanceling(deps, task.id);
+  if (chunk !== null) return deps.db.transaction().execute((tx) => passTurn(deps, tx, task, chunk));
+  // Whoever has it in hand is to end it, and may die before. The job is tried again until it is ended.
+  if ((await readTask(deps.db, task.id))?.state === 'CANCELING') throw new Error('somebody has the task in hand');
 }
 
 export interface AppliedChunk {

@@ -25,7 +25,7 @@ export interface Snapshot {
   readonly requestId: string;
   /** The task that this one belongs to: whose failures it tries again, which it undoes, or whose dry run it carries out. */
   readonly parentId: string | null;
-  /** Who last paused, resumed or canceled it, and why. */
+  /** Who last paused, resumed or canceled it, or started it with a reason, and why. */
   readonly changedBy: string | null;
   readonly changeReason: string | null;
   /** Smoothed while it runs, the average once it has ended; null before there is a measurement. */

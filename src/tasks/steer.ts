@@ -39,14 +39,14 @@ const toCanceling = {
  */
 export async function cancelTask(deps: EngineDeps, request: SteerRequest): Promise<Snapshot> {
   const task = await steer(deps, request, toCanceling);
-  const [canceled] = await settleCanceling(deps, [task.id]);
-  return canceled ?? task;
+  return (await settleCanceling(deps, task.id)) ?? task;
 }
 
-/** Tasks that one transaction cancels; others of the project wait for so long. */
+/** Tasks that one transaction takes out of the line; others of the project wait for so long. */
 const canceledAtOnce = 100;
 
-/** Cancels the tasks that fit and can be, the oldest first and at most so many; returns how many it was done to. */
+/** Cancels the tasks that fit and can be, the oldest first and at most so many; returns how many it was done to, which somebody else may
+ *  have made fewer. */
 export async function cancelTasks(
   deps: EngineDeps,
   filter: TaskFilter,
@@ -57,28 +57,28 @@ export async function cancelTasks(
   let canceled = 0;
   for (let first = 0; first < ids.length; first += canceledAtOnce) {
     const tasks = await change(deps, { ...request, ids: ids.slice(first, first + canceledAtOnce) }, toCanceling);
-    const changed = tasks.map(({ id }) => id);
-    await settleCanceling(deps, changed);
-    canceled += changed.length;
+    // Each by itself: what one waits for, such as its campaign, may be held by who waits for another.
+    for (const { id } of tasks) await settleCanceling(deps, id);
+    canceled += tasks.length;
   }
   return canceled;
 }
 
-/** CANCELING → CANCELED, once no chunk is in hand. Returns the tasks that this did. */
-export async function settleCanceling(deps: EngineDeps, ids: readonly string[]): Promise<Snapshot[]> {
-  const snapshots = await deps.db.transaction().execute(async (tx) => {
-    const canceled = await endCanceling(tx, ids);
-    for (const task of canceled) await settleEnded(deps, tx, operationOf(deps.operations, task.operation), task);
-    await standDown(deps, tx, canceled);
+/** CANCELING → CANCELED, once no chunk is in hand. Nothing when one is, or the task is not CANCELING. */
+export async function settleCanceling(deps: EngineDeps, id: string): Promise<Snapshot | undefined> {
+  const snapshot = await deps.db.transaction().execute(async (tx) => {
+    const canceled = await endCanceling(tx, id);
+    if (canceled === undefined) return undefined;
+    await settleEnded(deps, tx, operationOf(deps.operations, canceled.operation), canceled);
+    await standDown(deps, tx, [canceled]);
     return canceled;
   });
-  for (const snapshot of snapshots) {
-    const { id: task, operation, state, succeeded, failed } = snapshot;
-    deps.metrics.tasksEnded.inc({ operation, state });
-    deps.log.info('task.ended', { task, operation, state, succeeded, failed });
-    deps.publish(snapshot);
-  }
-  return snapshots;
+  if (snapshot === undefined) return undefined;
+  const { operation, state, succeeded, failed } = snapshot;
+  deps.metrics.tasksEnded.inc({ operation, state });
+  deps.log.info('task.ended', { task: id, operation, state, succeeded, failed });
+  deps.publish(snapshot);
+  return snapshot;
 }
 
 interface Change {

@@ -1,6 +1,5 @@
-import { type ExpressionBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Database, Tx } from '../db/client.ts';
-import type { Tables } from '../db/tables.ts';
 import { inHandLock } from './chunks.ts';
 import { type Snapshot, toSnapshot } from './snapshot.ts';
 import type { TaskState } from './state.ts';
@@ -20,6 +19,8 @@ export async function changeState(
   },
   change: { readonly from: readonly TaskState[]; readonly to: TaskState },
 ): Promise<Snapshot[]> {
+  const { ids, projectId } = request;
+  if (ids.length > 1) await lockInOrder(tx, projectId, ids);
   const rows = await tx
     .updateTable('tasks')
     .set((eb) => ({
@@ -33,16 +34,29 @@ export async function changeState(
       changed_by: request.actor,
       change_reason: request.reason ?? null,
     }))
-    .where('id', 'in', (eb) => lockInOrder(eb, request.ids).where('locked.project_id', '=', request.projectId))
+    .where('id', '=', sql<string>`any(${ids as string[]})`)
+    .where('project_id', '=', projectId)
     .where('state', 'in', change.from)
     .returningAll()
     .execute();
   return rows.map(toSnapshot);
 }
 
-/** CANCELING → CANCELED, but for those with a chunk in hand: it holds the lock that `takeChunk` takes. */
-export async function endCanceling(tx: Tx, ids: readonly string[]): Promise<Snapshot[]> {
-  const rows = await tx
+/** So that two who change the same tasks wait for each other instead of deadlocking. */
+async function lockInOrder(tx: Tx, projectId: string, ids: readonly string[]): Promise<void> {
+  await tx
+    .selectFrom('tasks')
+    .select('id')
+    .where('id', '=', sql<string>`any(${ids as string[]})`)
+    .where('project_id', '=', projectId)
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .execute();
+}
+
+/** CANCELING → CANCELED, unless a chunk of the task is in hand: it holds the lock that `takeChunk` takes. */
+export async function endCanceling(tx: Tx, id: string): Promise<Snapshot | undefined> {
+  const row = await tx
     .updateTable('tasks')
     .set((eb) => ({
       state: 'CANCELED',
@@ -50,22 +64,12 @@ export async function endCanceling(tx: Tx, ids: readonly string[]): Promise<Snap
       updated_at: changedAt,
       completed_at: changedAt,
     }))
-    .where('id', 'in', (eb) => lockInOrder(eb, ids))
+    .where('id', '=', id)
     .where('state', '=', 'CANCELING')
     .where(sql<boolean>`pg_try_advisory_xact_lock(hashtextextended(id, ${inHandLock}))`)
     .returningAll()
-    .execute();
-  return rows.map(toSnapshot);
-}
-
-/** So that two who change the same tasks wait for each other instead of deadlocking. */
-function lockInOrder(eb: ExpressionBuilder<Tables, 'tasks'>, ids: readonly string[]) {
-  return eb
-    .selectFrom('tasks as locked')
-    .select('locked.id')
-    .where('locked.id', '=', sql<string>`any(${ids as string[]})`)
-    .orderBy('locked.id')
-    .forNoKeyUpdate();
+    .executeTakeFirst();
+  return row && toSnapshot(row);
 }
 
 /** The ids of the project's tasks that fit and can still be canceled, oldest first. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
+import { inHandLock } from '../../src/tasks/chunks.ts';
 import { listFailures } from '../../src/tasks/failures.ts';
 import { listEvents, phasesOf } from '../../src/tasks/history.ts';
 import { startTask } from '../../src/tasks/start.ts';
@@ -11,6 +12,7 @@ import { age } from '../support/ended-tasks.ts';
 import { openTestEngine, type TestEngine } from '../support/engine.ts';
 import { createProbe, type ProbeItem } from '../support/probe.ts';
 import { createRandom } from '../support/random.ts';
+import { waitFor } from '../support/wait.ts';
 
 const say = (...words: ProbeItem['say'][]): ProbeItem[] => words.map((word) => ({ say: word }));
 const actor = 'app_of_tests';
@@ -68,7 +70,7 @@ describe('cancel', () => {
       changeReason: 'wrong file',
       completedAt: null,
     });
-    expect(await settleCanceling(engine, [id])).toEqual([]);
+    expect(await settleCanceling(engine, id)).toBeUndefined();
     probe.release();
     const end = await engine.ended(id);
     expect(end).toMatchObject({
@@ -111,6 +113,22 @@ describe('cancel', () => {
     await sql`update tasks set state = 'CANCELING', version = version + 1 where id = ${id}`.execute(engine.db);
     await work(engine);
     expect(await engine.ended(id)).toMatchObject({ state: 'CANCELED', processed: 0 });
+  });
+
+  test('is ended by a worker when who has it in hand dies before it is', async () => {
+    const { engine } = await openEngine();
+    const id = await start(engine, say('ok'));
+    const dying = await engine.db.startTransaction().execute();
+    await sql`select pg_advisory_xact_lock(hashtextextended(${id}, ${inHandLock}))`.execute(dying);
+    expect(await cancelTask(engine, of(engine, id))).toMatchObject({ state: 'CANCELING' });
+    await work(engine);
+    const isTriedAgain = async () => {
+      const { rows } = await sql`select from pgboss.job where name = 'chunks' and state = 'retry'`.execute(engine.db);
+      return rows.length > 0;
+    };
+    await waitFor(isTriedAgain, { message: 'a worker has tried to end it' });
+    await dying.rollback().execute();
+    expect(await engine.ended(id)).toMatchObject({ state: 'CANCELED' });
   });
 
   test('lets the next task of a kind that runs one by one begin', async () => {
