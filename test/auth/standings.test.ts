@@ -184,11 +184,10 @@ test('renews with what allows the same or more in the same project, and with not
 
 test('tells nothing to whom has stopped, and keeps nothing of it', async () => {
   const { standings } = its.open(often);
-  const listeners = [createListener(), createListener()];
-  const followings = listeners.map(async (listener, index) =>
-    standings.follow(index === 0 ? await byKey() : await byToken(1), listener),
-  );
-  for (const following of await Promise.all(followings)) {
+  const [ofKey, ofToken] = [createListener(), createListener()];
+  const [key, token] = [await byKey(), await byToken(1)];
+  // Stopped in the same turn, before the token's end is warned of.
+  for (const following of [standings.follow(key, ofKey), standings.follow(token, ofToken)]) {
     following.stop();
     following.stop();
   }
@@ -197,7 +196,7 @@ test('tells nothing to whom has stopped, and keeps nothing of it', async () => {
   standings.follow(await byToken(1), end);
   await its.revokeKey();
   await waitFor(() => end.losses.length > 0, { message: 'the token has ended' });
-  expect(listeners.flatMap(({ warnings, losses }) => [...warnings, ...losses])).toEqual([]);
+  expect([ofKey, ofToken].flatMap(({ warnings, losses }) => [...warnings, ...losses])).toEqual([]);
 });
 
 test('takes nobody for revoked while the database cannot be asked, nor because another listener throws', async () => {
